@@ -1,0 +1,39 @@
+# The verbs. `make` builds the release and installs nothing; `make demo` and `make test` first install
+# what is missing (they print the line and, on a terminal, ask).
+JOBS ?= $(shell nproc)
+BUILD = cmake --build --preset $(1) -j $(JOBS)
+CONFIGURE = cmake --preset $(1) >/dev/null
+
+.PHONY: all demo test lint bench fuzz dist install clean
+
+all:
+	@$(call CONFIGURE,release) && $(call BUILD,release)
+
+demo:
+	@tools/setup demo
+	@$(MAKE) --no-print-directory all >/dev/null
+	@build/release/bin/holdfast lab lab/scenarios/cable_cut.lua
+
+test:
+	@tools/setup test
+	@tools/test
+
+lint:
+	@tools/lint
+
+bench:
+	@tools/setup bench
+	@$(call CONFIGURE,bench) && $(call BUILD,bench) >/dev/null && bench/run
+
+fuzz:
+	@tools/setup fuzz
+	@$(call CONFIGURE,fuzz) && $(call BUILD,fuzz) >/dev/null && fuzz/run
+
+dist:
+	@tools/dist
+
+install: all
+	@cmake --install build/release
+
+clean:
+	rm -rf build

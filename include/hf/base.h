@@ -1,0 +1,68 @@
+/* Words that every part of Holdfast shares: time, errors, addresses.
+ *
+ * Time. Interfaces speak nanoseconds, uint64_t, from an origin that the caller chooses and that
+ * never goes back. HF_NEVER is "no such instant".
+ */
+#ifndef HF_BASE_H
+#define HF_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HF_VERSION "0.1.0"
+
+typedef uint64_t hf_ns;
+
+#define HF_NEVER UINT64_MAX
+#define HF_US UINT64_C(1000)
+#define HF_MS UINT64_C(1000000)
+#define HF_SECOND UINT64_C(1000000000)
+
+/* Why a call could not do what it was asked. A packet or a timer has a cause instead (hf/cause.h). */
+typedef enum hf_err {
+#define HF_ERR_ROW(name, sentence) HF_##name,
+#include <hf/err.def>
+#undef HF_ERR_ROW
+    HF_ERR_COUNT
+} hf_err;
+
+/* An IP address, network order. IPv4 a.b.c.d is kept as ::ffff:a.b.c.d (RFC 4291 2.5.5.2). */
+typedef struct hf_addr {
+    uint8_t bytes[16];
+} hf_addr;
+
+static inline hf_addr hf_addr4(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
+    hf_addr addr = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}};
+    return addr;
+}
+
+/* True if the address is IPv4 in its mapped form. */
+static inline bool hf_addr_is4(const hf_addr *addr) {
+    for (int i = 0; i < 10; i++)
+        if (addr->bytes[i] != 0) return false;
+    return addr->bytes[10] == 0xff && addr->bytes[11] == 0xff;
+}
+
+/* True for 0.0.0.0 and for ::, "any address". */
+static inline bool hf_addr_is_any(const hf_addr *addr) {
+    int start = hf_addr_is4(addr) ? 12 : 0;
+    for (int i = start; i < 16; i++)
+        if (addr->bytes[i] != 0) return false;
+    return true;
+}
+
+static inline bool hf_addr_equal(const hf_addr *a, const hf_addr *b) {
+    for (int i = 0; i < 16; i++)
+        if (a->bytes[i] != b->bytes[i]) return false;
+    return true;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif
