@@ -1,0 +1,196 @@
+/* TCP connections and listeners of an engine. RFC 9293 3.9.1 names the calls. */
+#ifndef HF_TCP_H
+#define HF_TCP_H
+
+#include <hf/engine.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The states of RFC 9293 3.3.2, and SYN_RECEIVED only as a connection that opened from both sides. */
+typedef enum hf_state {
+    HF_CLOSED,
+    HF_LISTEN,
+    HF_SYN_SENT,
+    HF_SYN_RECEIVED,
+    HF_ESTABLISHED,
+    HF_FIN_WAIT_1,
+    HF_FIN_WAIT_2,
+    HF_CLOSE_WAIT,
+    HF_CLOSING,
+    HF_LAST_ACK,
+    HF_TIME_WAIT,
+    HF_STATE_COUNT
+} hf_state;
+
+/* Options of a connection, or of every connection that a listener gives. All zero is a good default, without
+ * any bound on silence: hf_conn_status then says notice_by = HF_NEVER for an idle connection. */
+typedef struct hf_tcp_options {
+    hf_ns detect_within_ns;      /* silence for this long ends the connection; 0 is off, MUST-25 */
+    bool detect_strict;          /* end with BOUND_UNSOUND rather than raise the bound */
+    uint8_t min_probes;          /* unanswered transmissions before a verdict; 0 means 4 */
+    hf_ns keepalive_idle_ns;     /* 0 is off, MUST-25. RFC 9293 3.8.4 */
+    hf_ns keepalive_interval_ns; /* 0 means 75 s */
+    uint32_t keepalive_count;    /* 0 means 9 */
+    hf_ns user_timeout_ns;       /* unacknowledged data for this long ends the connection; 0 is off */
+    uint32_t send_bytes;         /* most bytes held for sending; 0 means 256 KiB */
+    uint32_t receive_bytes;      /* most bytes of receive window; 0 means 256 KiB */
+    bool no_delay;               /* no Nagle (RFC 9293 MUST-17) */
+    uint8_t ttl;                 /* 0 means 64, MUST-49 */
+    uint8_t traffic_class;       /* DSCP and ECN bits, MUST-48 */
+} hf_tcp_options;
+
+/* ---- OPEN ---- */
+
+typedef struct hf_connect_options {
+    hf_addr remote;
+    uint16_t remote_port;
+    hf_addr local;       /* any: chosen by route (RFC 9293 MUST-44) */
+    uint16_t local_port; /* 0: chosen by RFC 6056 */
+    hf_tcp_options tcp;
+} hf_connect_options;
+
+/* Starts to connect; HF_EVENT_CONNECTED or HF_EVENT_END follows. Copies options. HF_BAD_DESTINATION,
+ * HF_NO_ROUTE, HF_NO_ADDRESS, HF_NO_PORT, HF_TUPLE_IN_USE, HF_NO_CONNECTION_SLOT, HF_NO_MEMORY. */
+hf_err hf_connect(hf_engine *engine, const hf_connect_options *options, hf_conn *ret_conn);
+
+typedef struct hf_listener {
+    uint32_t index, generation;
+} hf_listener;
+
+/* What a listener does with a SYN when its places are taken. RULE of the house: a client that got a
+ * SYN-ACK has a place, or is told by RST. */
+typedef enum hf_when_full { HF_FULL_COOKIE, HF_FULL_IGNORE, HF_FULL_REFUSE } hf_when_full;
+
+typedef struct hf_listen_options {
+    hf_addr local; /* any: all addresses */
+    uint16_t port;
+    uint32_t backlog; /* places: handshakes with a reservation and connections not yet accepted; 0 means 128 */
+    hf_when_full when_full;
+    hf_tcp_options tcp; /* given to each connection */
+} hf_listen_options;
+
+/* Listens. HF_ARGUMENT, HF_PORT_IN_USE, HF_NO_ADDRESS, HF_NO_LISTENER_SLOT. */
+hf_err hf_listen(hf_engine *engine, const hf_listen_options *options, hf_listener *ret_listener);
+
+/* Gives the next connection whose handshake is done. HF_AGAIN: wait for HF_EVENT_ACCEPTABLE. */
+hf_err hf_accept(hf_engine *engine, hf_listener listener, hf_conn *ret_conn);
+
+/* Stops listening; connections not yet accepted are reset. */
+hf_err hf_listener_close(hf_engine *engine, hf_listener listener);
+
+typedef struct hf_listener_status {
+    uint32_t waiting;     /* done handshakes, not yet accepted */
+    uint32_t handshaking; /* reservations */
+    uint32_t backlog;
+    uint32_t peak_waiting;
+    uint64_t accepted, cookies_sent, cookies_good, overflows;
+    hf_cause last_overflow; /* what was done */
+    hf_addr last_overflow_peer;
+    uint16_t last_overflow_port;
+} hf_listener_status;
+
+hf_err hf_listener_status_get(const hf_engine *engine, hf_listener listener, hf_listener_status *ret);
+
+/* ---- SEND ---- */
+
+/* Copies up to `bytes` into the connection's queue; *ret_taken says how many (0 with HF_AGAIN: wait for
+ * HF_EVENT_WRITABLE). Data queued before the handshake is done is sent after it. HF_STATE after a
+ * close of our side, HF_ENDED. */
+hf_err hf_send(hf_engine *engine, hf_conn conn, const void *data, size_t bytes, size_t *ret_taken);
+
+/* Lends room in the queue, at least 1 byte and often a whole chunk; write there, then commit what was
+ * written before any other call on the connection. */
+hf_err hf_send_reserve(hf_engine *engine, hf_conn conn, void **ret_room, size_t *ret_bytes);
+hf_err hf_send_commit(hf_engine *engine, hf_conn conn, size_t bytes);
+
+/* ---- RECEIVE ---- */
+
+/* Copies up to `bytes` of what has arrived in order. HF_AGAIN: nothing yet. HF_END_OF_STREAM: the peer
+ * closed and all is read. HF_ENDED: reset or timed out, and all that came before is read. */
+hf_err hf_receive(hf_engine *engine, hf_conn conn, void *to, size_t bytes, size_t *ret_bytes);
+
+/* Lends what has arrived, as parts in order (up to `max`); consume gives bytes back from the front. */
+hf_err hf_receive_peek(hf_engine *engine, hf_conn conn, hf_part *ret_parts, size_t max, size_t *ret_count);
+hf_err hf_receive_consume(hf_engine *engine, hf_conn conn, size_t bytes);
+
+/* ---- CLOSE, ABORT ---- */
+
+typedef enum hf_at_deadline { HF_DEADLINE_DETACH, HF_DEADLINE_RST } hf_at_deadline;
+
+typedef struct hf_close_options {
+    hf_ns deadline_ns; /* a wait from now; 0 means the profile's orphan limit */
+    hf_at_deadline at_deadline;
+} hf_close_options;
+
+/* Closes our side after all queued data (FIN), keeps reading: a half-close, without a deadline. */
+hf_err hf_shutdown(hf_engine *engine, hf_conn conn);
+
+/* Closes both sides, in order: queued data, FIN; what still arrives is refused by RST (SHLD-3), and so is
+ * a close with unread data. HF_EVENT_END follows, with the outcome; at the deadline the connection is
+ * reset or left to the engine. options may be NULL. */
+hf_err hf_close(hf_engine *engine, hf_conn conn, const hf_close_options *options);
+
+/* Resets the connection and throws away what is queued; HF_EVENT_END follows at once. */
+hf_err hf_abort(hf_engine *engine, hf_conn conn);
+
+/* Gives the handle back. A connection that has not ended is first closed, detached. */
+hf_err hf_release(hf_engine *engine, hf_conn conn);
+
+/* ---- STATUS ---- */
+
+typedef enum hf_tw_holder { HF_TW_NOBODY, HF_TW_US, HF_TW_PEER, HF_TW_BOTH } hf_tw_holder;
+
+/* How a connection ended, and what was lost. */
+typedef struct hf_end {
+    hf_cause cause;     /* HF_CAUSE_END_* */
+    hf_cause mechanism; /* HF_CAUSE_BY_* */
+    hf_state state;     /* in which it was */
+    hf_ns at_ns;
+    hf_ns last_heard_ns;    /* the last acceptable segment; 0 if none ever */
+    uint64_t bytes_from_app;  /* taken by hf_send */
+    uint64_t bytes_acked;     /* of these, acknowledged by the peer */
+    uint64_t bytes_to_app;    /* read by the application */
+    uint64_t bytes_unread;    /* arrived in order, never read */
+    uint32_t retransmissions; /* of the last unacknowledged segment */
+    bool fin_acked;           /* the peer has acknowledged our FIN */
+    bool fin_heard;           /* the peer has sent its FIN */
+    hf_tw_holder time_wait;
+    uint8_t icmp_type, icmp_code; /* with BY_ICMP */
+} hf_end;
+
+/* HF_AGAIN while the connection lives. */
+hf_err hf_conn_end(const hf_engine *engine, hf_conn conn, hf_end *ret_end);
+
+typedef struct hf_conn_status {
+    hf_state state;
+    hf_addr local, remote;
+    uint16_t local_port, remote_port;
+    uint16_t mss; /* payload bytes of a full segment we send */
+    bool timestamps, sack, window_scaling;
+    hf_ns srtt_ns, rttvar_ns, rto_ns;
+    uint32_t cwnd_bytes, ssthresh_bytes;
+    uint32_t peer_window_bytes, our_window_bytes;
+    uint32_t in_flight_bytes, queued_bytes, readable_bytes;
+    uint64_t bytes_from_app, bytes_acked, bytes_received;
+    hf_ns last_heard_ns;
+    hf_ns notice_by_ns;     /* if the peer vanished now: when the application would know; HF_NEVER */
+    hf_ns detect_within_ns; /* as in force: raised if the path asks for it */
+    uint32_t unanswered;    /* eliciting transmissions since last heard */
+    uint32_t retransmissions; /* since the connection began */
+    hf_cause soft_error;    /* the last ICMP trouble, or NONE */
+} hf_conn_status;
+
+hf_err hf_conn_status_get(const hf_engine *engine, hf_conn conn, hf_conn_status *ret_status);
+
+/* Changes the options of a living connection. Copies. HF_ARGUMENT, HF_NO_MEMORY (option sets). */
+hf_err hf_conn_options_set(hf_engine *engine, hf_conn conn, const hf_tcp_options *options);
+hf_err hf_conn_options_get(const hf_engine *engine, hf_conn conn, hf_tcp_options *ret_options);
+
+const char *hf_state_name(hf_state state);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
