@@ -1,0 +1,276 @@
+/* The context: where the engine's tables are mapped, and the few words of state that belong to no object.
+ * Every TCP room gets it first. It holds pointers and so lies outside the block, in hf_engine. */
+#ifndef HFI_CTX_H
+#define HFI_CTX_H
+
+#include <hf/config.h>
+#include <hf/frame.h>
+#include "base/chunk.h"
+#include "base/hash.h"
+#include "conn/conn.h"
+#include "flow/ports.h"
+#include "flow/table.h"
+#include "timer/wheel.h"
+#include "wire/tcp.h"
+
+/* A singly linked list of connections, first in, first out; the link is the list's own field.
+ * In the block. */
+typedef struct hfi_queue {
+    hfi_index head, tail;
+    uint32_t count;
+} hfi_queue;
+
+/* An option set, shared by all connections that have the same. In the block. */
+typedef struct hfi_option_set {
+    hf_tcp_options value;
+    uint32_t uses;
+} hfi_option_set;
+
+/* A listener; open owns it. In the block. */
+typedef struct hfi_listener {
+    hf_addr local;
+    uint16_t port;
+    uint16_t options;
+    uint32_t generation;
+    uint32_t backlog;
+    uint32_t handshaking;
+    uint32_t unverified; /* of these, SYN entries */
+    hfi_queue accept;    /* linked by queue_next */
+    uint32_t peak_waiting;
+    uint64_t accepted, cookies_sent, cookies_good, overflows;
+    hf_addr overflow_peer;
+    uint16_t overflow_port;
+    uint16_t overflow_cause;
+    uint16_t events;
+    uint8_t when_full;
+    bool used, in_ready;
+    hfi_index ready_next;
+} hfi_listener;
+
+/* A handshake that a listener began; open owns it. Becomes a connection with the handshake's last ACK.
+ * In the block. */
+typedef struct hfi_syn_entry {
+    hf_addr remote;
+    uint16_t remote_port, local_port;
+    uint16_t local;
+    uint16_t mss; /* the peer's */
+    hf_seq iss, irs;
+    uint32_t ts_recent;
+    uint32_t window;
+    hfi_index listener;
+    hfi_tick began_at;
+    hfi_us32 sent_us;
+    uint8_t wscale;
+    uint8_t present; /* options that the SYN carried, HFI_OPT_* */
+    uint8_t attempts;
+    uint8_t repeats; /* of the SYN */
+} hfi_syn_entry;
+
+_Static_assert(sizeof(hfi_syn_entry) <= 160, "a SYN entry is at most 160 bytes");
+
+/* TIME_WAIT, 36 bytes for IPv4 and 48 for IPv6; with the flow slot at its load (10.7) at most 48 and 64.
+ * close owns it. In the block. */
+typedef struct hfi_time_wait {
+    uint16_t remote_port, local_port;
+    uint16_t local;
+    uint8_t kind;  /* how it may leave early: hfi_tw_class */
+    uint8_t flags; /* timestamps; RST allowed once */
+    hf_seq snd_nxt, rcv_nxt;
+    uint32_t ts_recent;
+    hfi_tick until;
+    hfi_index next, previous;
+    uint8_t remote4[4];
+} hfi_time_wait;
+
+_Static_assert(sizeof(hfi_time_wait) == 36, "an IPv4 TIME_WAIT entry is 36 bytes");
+
+/* The rest of the address of an IPv6 entry, in an array of its own. In the block. */
+typedef struct hfi_time_wait6 {
+    uint8_t remote_head[12];
+} hfi_time_wait6;
+
+typedef enum hfi_tw_class { HFI_TW_TIMESTAMPS, HFI_TW_ISN, HFI_TW_UNGUARDED, HFI_TW_CLASSES } hfi_tw_class;
+
+/* One family's TIME_WAIT entries. In the block. */
+typedef struct hfi_tw_pool {
+    hfi_pool pool;
+    hfi_index head[HFI_TW_CLASSES], tail[HFI_TW_CLASSES]; /* oldest first */
+} hfi_tw_pool;
+
+/* An out-of-order range [start, end) of received data; receive owns it. In the block. */
+typedef struct hfi_range {
+    hf_seq start, end;
+    hfi_index chunk; /* holds end - 1 */
+    hfi_index next;
+} hfi_range;
+
+_Static_assert(sizeof(hfi_range) == 16, "a range is 16 bytes");
+
+/* A segment, or super-segment, in flight; segq owns it. In the block. */
+typedef struct hfi_segment {
+    hf_seq seq;
+    uint32_t bytes; /* sequence space, FIN counted */
+    hfi_index next, previous;
+    hfi_index chunk; /* holds seq */
+    hfi_us32 sent_us;
+    uint32_t delivered; /* flight.delivered when it was sent (for rate estimates) */
+    uint16_t flags;
+    uint8_t transmissions;
+    uint8_t unused;
+} hfi_segment;
+
+_Static_assert(sizeof(hfi_segment) == 32, "a segment descriptor is 32 bytes");
+
+enum { HFI_SEG_LOST = 1, HFI_SEG_SACKED = 2, HFI_SEG_FIN = 4, HFI_SEG_RESENT = 8 };
+
+/* What a connection needs only while data is in flight; recover owns it. In the block. */
+typedef struct hfi_flight {
+    uint32_t sacked_bytes;   /* above snd.una */
+    uint32_t lost_bytes;     /* marked lost and not sent again */
+    uint32_t delivered;      /* bytes acknowledged or SACKed, ever */
+    uint32_t sacked_max;     /* highest SACKed sequence number, offset from snd.una */
+    hfi_index resend;        /* where the search for lost segments goes on */
+    hf_seq recover_point;
+    uint32_t prior_cwnd, prior_ssthresh; /* for undo */
+    hf_seq high_sacked;
+    hfi_us32 rack_us;        /* RACK.xmit_ts */
+    hf_seq rack_end;         /* RACK.end_seq */
+    hfi_us32 rack_rtt_us;
+    hfi_us32 rtt_min_us;
+    uint32_t prr_delivered, prr_out, prr_flight; /* RFC 6937 */
+    uint32_t limited;        /* RFC 3042: bytes allowed beyond cwnd */
+    uint8_t reorder_seen, undo_possible, tlp_sent, spare;
+} hfi_flight;
+
+_Static_assert(sizeof(hfi_flight) <= 256, "a flight block is at most 256 bytes");
+
+/* State of the engine that belongs to no object. In the block. */
+typedef struct hfi_root {
+    hf_config config; /* its trace pointer is cleared: the handle keeps that one */
+    hf_ns now_ns;
+    hf_ns gap_until_ns; /* no verdict on silence that rests on a time before this */
+    uint64_t counts[HF_CAUSE_COUNT];
+    hfi_key isn_key, ts_key, cookie_key, challenge_key;
+    hfi_pool conn_pool, segment_pool, range_pool, flight_pool, syn_pool, rx_pool, tx_pool;
+    hfi_tw_pool tw4, tw6;
+    hfi_ports ports;
+    hfi_queue tx, ready, ready_listeners, room, ends;
+    uint64_t rx_granted_bytes; /* windows promised: the credit ledger */
+    uint32_t established;
+    uint32_t random; /* counts draws, so that each is new */
+    uint32_t frame_id;
+} hfi_root;
+
+typedef struct hfi_ctx {
+    hfi_root *root;
+    const hf_limits *limits;
+    hf_trace *trace;
+    hfi_conn *conns;
+    hfi_index *conn_next;
+    hfi_listener *listeners;
+    hfi_option_set *option_sets;
+    hfi_segment *segments;
+    hfi_index *segment_next;
+    hfi_range *ranges;
+    hfi_index *range_next;
+    hfi_flight *flights;
+    hfi_index *flight_next;
+    hfi_syn_entry *syns;
+    hfi_index *syn_next;
+    hfi_time_wait *tw4, *tw6;
+    hfi_index *tw4_next, *tw6_next;
+    hfi_time_wait6 *tw6_head;
+    hfi_chunks rx, tx;
+    hfi_wheel wheel;
+    hfi_flow flow;
+    hf_ns now_ns;
+    hfi_tick now_tick;
+    hfi_us32 now_us;
+    uint32_t frame_id; /* of the frame in hand, for the trace */
+} hfi_ctx;
+
+/* What the caller of a TCP step hands on: rooms never call `stack`. */
+typedef struct hfi_departure {
+    hfi_tcp_view tcp; /* window as on the wire */
+    hf_addr source, destination;
+    hfi_index chunk; /* of the first payload byte */
+    uint32_t offset; /* stream offset of it */
+    uint16_t gso_bytes; /* payload of each piece, 0 if one segment */
+    uint8_t ttl, traffic_class;
+    hfi_index conn; /* or HFI_NONE */
+    hf_cause cause;
+    uint32_t a, b;
+} hfi_departure;
+
+typedef struct hfi_effects {
+    bool reply; /* `departure` is to be sent: a segment that no connection keeps */
+    hfi_departure departure;
+    hfi_index reachable;  /* path that has just been proved, or HFI_NONE (RFC 4861 7.3.1) */
+    hfi_index doubt_path; /* path that lets us down, MUST-20's R1 */
+} hfi_effects;
+
+/* An arriving segment, parsed and with a good checksum. */
+typedef struct hfi_arrival {
+    hfi_tcp_view tcp;
+    hf_addr source, destination;
+    uint16_t local; /* index of the destination among our addresses */
+    uint8_t traffic_class;
+    uint16_t gso_bytes; /* payload of each merged piece, 0 if one segment */
+    const hf_part *parts; /* borrowed: where the payload lies */
+    uint32_t part_count;
+    uint32_t skip; /* bytes of the parts before the payload */
+} hfi_arrival;
+
+#if HF_QUIRKS
+static inline bool hfi_quirk(const hfi_ctx *ctx, uint32_t quirk) {
+    return (ctx->root->config.quirks & quirk) != 0;
+}
+#else
+static inline bool hfi_quirk(const hfi_ctx *ctx, uint32_t quirk) {
+    (void)ctx, (void)quirk;
+    return false;
+}
+#endif
+
+static inline const hf_tcp_options *hfi_options(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return &ctx->option_sets[conn->options].value;
+}
+
+static inline hfi_index hfi_conn_index(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return (hfi_index)(conn - ctx->conns);
+}
+
+static inline hfi_tick hfi_ticks_from(const hfi_ctx *ctx, hf_ns wait_ns) {
+    return hfi_tick_deadline(ctx->now_ns + wait_ns);
+}
+
+static inline void hfi_count(hfi_ctx *ctx, hf_cause cause) { ctx->root->counts[cause]++; }
+
+/* Writes a trace record, if there is a sink. Counts nothing. */
+void hfi_trace(hfi_ctx *ctx, hf_trace_event event, hfi_index conn, hf_cause cause, uint32_t a,
+               uint64_t b);
+
+/* Counts the cause and tells of it. */
+static inline void hfi_note(hfi_ctx *ctx, hfi_index conn, hf_cause cause, uint32_t a, uint64_t b) {
+    hfi_count(ctx, cause);
+    if (HFI_UNLIKELY(ctx->trace != NULL)) hfi_trace(ctx, HF_TRACE_NOTE, conn, cause, a, b);
+}
+
+/* Puts the connection on the transmit list, owing `what` (HFI_P_*). */
+void hfi_conn_owe(hfi_ctx *ctx, hfi_conn *conn, uint16_t what);
+
+/* Adds pending events and lists the connection once. */
+void hfi_conn_event(hfi_ctx *ctx, hfi_conn *conn, uint16_t bits);
+void hfi_listener_event(hfi_ctx *ctx, hfi_listener *listener, uint16_t bits);
+
+/* Moves the state; asserts that RFC 9293 3.3.2 has the move. */
+void hfi_conn_move(hfi_ctx *ctx, hfi_conn *conn, hf_state to);
+
+/* Queues linked through conn fields. */
+typedef enum hfi_link_field { HFI_LINK_TX, HFI_LINK_READY, HFI_LINK_QUEUE } hfi_link_field;
+void hfi_queue_push(hfi_ctx *ctx, hfi_queue *queue, hfi_link_field field, hfi_index conn);
+hfi_index hfi_queue_pop(hfi_ctx *ctx, hfi_queue *queue, hfi_link_field field);
+/* Takes one out of the middle; walks the queue, so for rare paths only. */
+bool hfi_queue_remove(hfi_ctx *ctx, hfi_queue *queue, hfi_link_field field, hfi_index conn);
+
+#endif
