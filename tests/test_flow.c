@@ -90,6 +90,19 @@ static void what_is_inserted_is_found_until_it_is_removed(void **state) {
     give_back(&f);
 }
 
+/* Tags 4 and 5 share a home, so that only the tag tells the two entries from each other. */
+static void an_object_can_be_listed_under_two_keys(void **state) {
+    (void)state;
+    hfi_flow f = table_of(4);
+    const uint32_t ref = hfi_flow_ref(HFI_FLOW_LISTENER, 3);
+    assert_true(hfi_flow_insert(&f, with_tag(4), ref));
+    assert_true(hfi_flow_insert(&f, with_tag(5), ref));
+    hfi_flow_remove(&f, with_tag(5), ref);
+    assert_int_equal(times_found(&f, with_tag(4), ref), 1);
+    assert_int_equal(times_found(&f, with_tag(5), ref), 0);
+    give_back(&f);
+}
+
 static void a_full_table_refuses_and_still_replaces(void **state) {
     (void)state;
     hfi_flow f = table_of(6);
@@ -285,6 +298,7 @@ int main(void) {
         cmocka_unit_test(every_byte_of_a_key_changes_the_hash),
         cmocka_unit_test(ipv4_is_hashed_as_two_packed_words),
         cmocka_unit_test(what_is_inserted_is_found_until_it_is_removed),
+        cmocka_unit_test(an_object_can_be_listed_under_two_keys),
         cmocka_unit_test(a_full_table_refuses_and_still_replaces),
         cmocka_unit_test(a_table_without_capacity_is_always_full),
         cmocka_unit_test(an_entry_costs_less_than_fourteen_bytes),

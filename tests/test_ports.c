@@ -8,7 +8,8 @@ static void every_port_of_the_range_is_visited_once(void **state) {
     const hf_addr local = hf_addr4(10, 0, 0, 1), remote = hf_addr4(10, 0, 0, 2);
     hfi_ports p;
     hfi_ports_init(&p, port_key, 50000, 50022);
-    p.counters[3] = UINT32_MAX; /* a counter about to wrap must not repeat a port */
+    /* A counter that wraps in the middle of a search must not repeat a port. */
+    p.counters[3] = UINT32_MAX - 25;
     for (uint16_t remote_port = 1; remote_port < 60; remote_port++) {
         uint8_t seen[23] = {0};
         for (uint32_t attempt = 0; attempt < hfi_ports_count(&p); attempt++) {

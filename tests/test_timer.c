@@ -98,6 +98,22 @@ static void a_wait_beyond_the_span_pops_at_its_end(void **state) {
     give_back(&w);
 }
 
+/* A process that slept for forty days: the order holds, and "next" does not lie in the future. */
+static void what_fell_due_in_a_long_sleep_pops_in_order(void **state) {
+    (void)state;
+    hfi_wheel w = wheel_at(3, 0);
+    hfi_wheel_arm(&w, 0, 24 * 24 * HOUR);
+    hfi_wheel_arm(&w, 2, 9 * HOUR);
+    hfi_wheel_arm(&w, 1, TICKS(3));
+    hfi_wheel_advance(&w, 40 * 24 * HOUR);
+    assert_true(hfi_wheel_next(&w) <= 40 * 24 * HOUR);
+    assert_int_equal(hfi_wheel_pop(&w), 1);
+    assert_int_equal(hfi_wheel_pop(&w), 2);
+    assert_int_equal(hfi_wheel_deadline(&w, 0), TICKS(hfi_tick_deadline(24 * 24 * HOUR)));
+    assert_int_equal(hfi_wheel_pop(&w), 0);
+    give_back(&w);
+}
+
 static void deadlines_survive_the_wrap_of_the_ticks(void **state) {
     (void)state;
     const uint64_t wrap = UINT64_C(1) << 32;
@@ -134,9 +150,7 @@ static void a_crowded_slot_gives_a_bound_that_one_advance_resolves(void **state)
 }
 
 /* Equal deadlines armed from ever nearer, so that they wait in four different levels. */
-static void equal_deadlines_pop_in_the_order_of_arming(void **state) {
-    (void)state;
-    const uint64_t deadline = 3 * (UINT64_C(1) << 24) + 2 * 65536 + 256 + 9;
+static void check_order_of_arming(uint64_t deadline) {
     const uint64_t before[] = {deadline, 20000000, 70000, 65800, 300, 256, 255, 10, 1};
     hfi_wheel w = wheel_at(9, 0);
     for (uint32_t i = 0; i < 9; i++) {
@@ -147,6 +161,16 @@ static void equal_deadlines_pop_in_the_order_of_arming(void **state) {
     hfi_wheel_advance(&w, TICKS(deadline + 100000));
     for (uint32_t i = 0; i < 9; i++) assert_int_equal(hfi_wheel_pop(&w), (i * 4 + 3) % 9);
     give_back(&w);
+}
+
+/* In the later three, slots of several levels start with the same tick and cascade together. */
+static void equal_deadlines_pop_in_the_order_of_arming(void **state) {
+    (void)state;
+    const uint64_t top = 3 * (UINT64_C(1) << 24);
+    check_order_of_arming(top + 2 * 65536 + 256 + 9);
+    check_order_of_arming(top + 2 * 65536 + 9);
+    check_order_of_arming(top + 9);
+    check_order_of_arming(top);
 }
 
 static void the_block_works_where_it_is_copied_to(void **state) {
@@ -286,6 +310,7 @@ int main(void) {
         cmocka_unit_test(a_due_id_can_be_cancelled_or_armed_again),
         cmocka_unit_test(two_idle_hours_cost_one_advance),
         cmocka_unit_test(a_wait_beyond_the_span_pops_at_its_end),
+        cmocka_unit_test(what_fell_due_in_a_long_sleep_pops_in_order),
         cmocka_unit_test(deadlines_survive_the_wrap_of_the_ticks),
         cmocka_unit_test(a_crowded_slot_gives_a_bound_that_one_advance_resolves),
         cmocka_unit_test(equal_deadlines_pop_in_the_order_of_arming),
