@@ -14,7 +14,7 @@
  * the counter moves within the loop, here candidates change nothing, so that a caller may ask and
  * not take.
  *
- * Limit: 16 counters, 64 bytes. RFC 6056 3.3.4 takes any TABLE_LENGTH; its example is 10.
+ * Limit: 16 counters, 64 bytes. RFC 6056 3.3.4 leaves the table's length open.
  */
 #ifndef HFI_FLOW_PORTS_H
 #define HFI_FLOW_PORTS_H
