@@ -35,7 +35,7 @@ static uint32_t segment_make(uint8_t *to, uint8_t flags, const uint8_t *options,
     memset(to + 20, 0, padded);
     if (option_bytes > 0) memcpy(to + 20, options, option_bytes);
     to[12] = (uint8_t)((20 + padded) << 2);
-    memset(to + 20 + padded, 'x', PAYLOAD_BYTES);
+    memset(to + 20 + padded, 0, PAYLOAD_BYTES);
     return 20 + padded + PAYLOAD_BYTES;
 }
 
