@@ -106,9 +106,29 @@ static hf_cause tcp_options_parse(const uint8_t *at, uint32_t bytes, hfi_tcp_opt
     return HF_CAUSE_NONE;
 }
 
-static hfi_tcp_view tcp_view(const struct hfi_tcp *tcp, uint32_t header_bytes,
-                             uint32_t payload_bytes) {
-    return (hfi_tcp_view){
+static hf_cause tcp_header_check(const struct hfi_tcp *tcp, uint32_t available,
+                                 uint32_t segment_bytes) {
+    const uint32_t header_bytes = (tcp->data_offset >> 4) * 4u;
+    if (header_bytes < HFI_TCP_BYTES || header_bytes > segment_bytes)
+        return HF_CAUSE_DROP_TCP_HEADER;
+    if (header_bytes > available) return HF_CAUSE_DROP_TRUNCATED;
+    if (hfi_get16(tcp->source_port) == 0 || hfi_get16(tcp->destination_port) == 0)
+        return HF_CAUSE_DROP_TCP_PORT_ZERO;
+    return tcp_flags_agree(tcp->flags) ? HF_CAUSE_NONE : HF_CAUSE_DROP_TCP_FLAGS;
+}
+
+hf_cause hfi_tcp_parse(const uint8_t *segment, uint32_t header_available, uint32_t segment_bytes,
+                       hfi_tcp_view *ret) {
+    const uint32_t available = hfi_min32(header_available, segment_bytes);
+    if (available < HFI_TCP_BYTES) return HF_CAUSE_DROP_TRUNCATED;
+    const struct hfi_tcp *const tcp = (const void *)segment;
+    hf_cause cause = tcp_header_check(tcp, available, segment_bytes);
+    if (cause != HF_CAUSE_NONE) return cause;
+    const uint32_t header_bytes = (tcp->data_offset >> 4) * 4u;
+    hfi_tcp_options options = {0};
+    cause = tcp_options_parse(segment + HFI_TCP_BYTES, header_bytes - HFI_TCP_BYTES, &options);
+    if (cause != HF_CAUSE_NONE) return cause;
+    *ret = (hfi_tcp_view){
         .source_port = hfi_get16(tcp->source_port),
         .destination_port = hfi_get16(tcp->destination_port),
         .seq = hfi_get32(tcp->seq),
@@ -117,26 +137,9 @@ static hfi_tcp_view tcp_view(const struct hfi_tcp *tcp, uint32_t header_bytes,
         .urgent = hfi_get16(tcp->urgent),
         .flags = tcp->flags,
         .header_bytes = (uint8_t)header_bytes,
-        .payload_bytes = payload_bytes,
+        .payload_bytes = segment_bytes - header_bytes,
+        .options = options,
     };
-}
-
-hf_cause hfi_tcp_parse(const uint8_t *segment, uint32_t header_available, uint32_t segment_bytes,
-                       hfi_tcp_view *ret) {
-    const uint32_t available = hfi_min32(header_available, segment_bytes);
-    if (available < HFI_TCP_BYTES) return HF_CAUSE_DROP_TRUNCATED;
-    const struct hfi_tcp *const tcp = (const void *)segment;
-    const uint32_t header_bytes = (tcp->data_offset >> 4) * 4u;
-    if (header_bytes < HFI_TCP_BYTES || header_bytes > segment_bytes)
-        return HF_CAUSE_DROP_TCP_HEADER;
-    if (header_bytes > available) return HF_CAUSE_DROP_TRUNCATED;
-    hfi_tcp_view view = tcp_view(tcp, header_bytes, segment_bytes - header_bytes);
-    if (view.source_port == 0 || view.destination_port == 0) return HF_CAUSE_DROP_TCP_PORT_ZERO;
-    if (!tcp_flags_agree(view.flags)) return HF_CAUSE_DROP_TCP_FLAGS;
-    const hf_cause cause =
-        tcp_options_parse(segment + HFI_TCP_BYTES, header_bytes - HFI_TCP_BYTES, &view.options);
-    if (cause != HF_CAUSE_NONE) return cause;
-    *ret = view;
     return HF_CAUSE_NONE;
 }
 
