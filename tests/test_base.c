@@ -24,7 +24,8 @@ static void deadlines_round_up_and_past_stamps_round_down(void **state) {
 static void stamps_survive_their_wrap_after_fifty_days(void **state) {
     (void)state;
     const hf_ns now_ns = (UINT64_C(1) << 32) * HFI_TICK_NS + 7 * HFI_TICK_NS;
-    assert_int_equal(hfi_tick_past_ns(0xfffffffeu, now_ns), ((UINT64_C(1) << 32) - 2) * HFI_TICK_NS);
+    assert_int_equal(hfi_tick_past_ns(0xfffffffeu, now_ns),
+                     ((UINT64_C(1) << 32) - 2) * HFI_TICK_NS);
 }
 
 /* The vectors of the SipHash paper, appendix A: key 00..0f, input 00..0e. */

@@ -9,8 +9,8 @@
 #include <hf/base.h>
 #include <string.h>
 
-/* We are wrong: a broken invariant of our own. Input from the wire never reaches one. The engine has
- * no libc to print with, so it stops at the spot; a debugger or a core shows the line. */
+/* We are wrong: a broken invariant of our own. Input from the wire never reaches one. The engine
+ * has no libc to print with, so it stops at the spot; a debugger or a core shows the line. */
 #if defined(NDEBUG)
 #define HF_ASSERT(condition) ((void)0)
 #else
@@ -20,8 +20,8 @@
 #define HFI_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define HFI_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-/* Links between objects in the block are indices, never pointers, so that the block can be copied or
- * mapped elsewhere. HFI_NONE is "no object". */
+/* Links between objects in the block are indices, never pointers, so that the block can be copied
+ * or mapped elsewhere. HFI_NONE is "no object". */
 typedef uint32_t hfi_index;
 #define HFI_NONE UINT32_MAX
 
@@ -32,8 +32,12 @@ static inline uint64_t hfi_max64(uint64_t a, uint64_t b) { return a > b ? a : b;
 
 /* ---- Byte order. Only wire/ holds network order; it reads and writes through these. ---- */
 
-typedef struct { uint8_t b[2]; } hf_be16;
-typedef struct { uint8_t b[4]; } hf_be32;
+typedef struct {
+    uint8_t b[2];
+} hf_be16;
+typedef struct {
+    uint8_t b[4];
+} hf_be32;
 
 static inline uint16_t hfi_get16(hf_be16 v) { return (uint16_t)((v.b[0] << 8) | v.b[1]); }
 static inline uint32_t hfi_get32(hf_be32 v) {
@@ -54,8 +58,8 @@ static inline hf_seq hf_seq_max(hf_seq a, hf_seq b) { return hf_seq_lt(a, b) ? b
 static inline hf_seq hf_seq_min(hf_seq a, hf_seq b) { return hf_seq_lt(a, b) ? a : b; }
 
 /* ---- Coarse stamps. An instant kept in an object is 32 bits of 1.024 ms ("ticks"), wrapping every
- * 50.9 days and compared within half of that; the engine bounds every wait it keeps so at 24 days. An
- * instant rounds down when it records the past and up when it is a deadline, so that no deadline
+ * 50.9 days and compared within half of that; the engine bounds every wait it keeps so at 24 days.
+ * An instant rounds down when it records the past and up when it is a deadline, so that no deadline
  * is ever early. RTTs and segment stamps are 32 bits of microseconds. ---- */
 
 typedef uint32_t hfi_tick;

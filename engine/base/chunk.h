@@ -1,17 +1,17 @@
 /* Chunks: the payload buffers of the data region, `chunk_bytes` each, kept in chains.
  *
- * A byte of a stream lies at a fixed place: chunk number = offset >> shift, place in the chunk = offset &
- * (bytes - 1), where offset counts from the stream's first sequence number. A chain is a list of
- * chunks in order of their numbers, with holes where nothing has arrived. So out-of-order data is written
- * once, where it belongs, and never moved; a hole costs nothing; and the memory of a connection is
- * bounded by its window, rounded to chunks.
+ * A byte of a stream lies at a fixed place: chunk number = offset >> shift, place in the chunk =
+ * offset & (bytes - 1), where offset counts from the stream's first sequence number. A chain is a
+ * list of chunks in order of their numbers, with holes where nothing has arrived. So out-of-order
+ * data is written once, where it belongs, and never moved; a hole costs nothing; and the memory of
+ * a connection is bounded by its window, rounded to chunks.
  *
  *     offset    0          4096        8192        12288
  *     chain     [chunk 7 #0]-[chunk 2 #1]----------[chunk 9 #3]
  *     ranges     ^^^^^^^^^^^^^^^^^^^^^^              ^^^^^
  *
- * Three arrays lie in the block (links, numbers, references), the bytes in the data region. A reference
- * keeps a chunk alive while a frame that a driver holds points into it. */
+ * Three arrays lie in the block (links, numbers, references), the bytes in the data region. A
+ * reference keeps a chunk alive while a frame that a driver holds points into it. */
 #ifndef HFI_CHUNK_H
 #define HFI_CHUNK_H
 
@@ -31,7 +31,8 @@ static inline uint32_t hfi_chunk_number(const hfi_chunks *chunks, uint32_t offse
     return offset >> chunks->shift;
 }
 static inline uint8_t *hfi_chunk_at(const hfi_chunks *chunks, hfi_index chunk, uint32_t offset) {
-    return chunks->bytes + ((size_t)chunk << chunks->shift) + (offset & (hfi_chunk_bytes(chunks) - 1));
+    return chunks->bytes + ((size_t)chunk << chunks->shift) +
+           (offset & (hfi_chunk_bytes(chunks) - 1));
 }
 
 /* Bytes from `offset` to the end of its chunk. */

@@ -4,7 +4,9 @@ typedef struct {
     uint64_t v0, v1, v2, v3;
 } sip_state;
 
-static inline uint64_t rotate_left(uint64_t v, int bits) { return (v << bits) | (v >> (64 - bits)); }
+static inline uint64_t rotate_left(uint64_t v, int bits) {
+    return (v << bits) | (v >> (64 - bits));
+}
 
 static inline void sip_round(sip_state *s) {
     s->v0 += s->v1;
@@ -21,7 +23,8 @@ static inline void sip_round(sip_state *s) {
 
 static inline sip_state sip_start(hfi_key key) {
     return (sip_state){key.k0 ^ UINT64_C(0x736f6d6570736575), key.k1 ^ UINT64_C(0x646f72616e646f6d),
-                       key.k0 ^ UINT64_C(0x6c7967656e657261), key.k1 ^ UINT64_C(0x7465646279746573)};
+                       key.k0 ^ UINT64_C(0x6c7967656e657261),
+                       key.k1 ^ UINT64_C(0x7465646279746573)};
 }
 
 static inline void sip_word(sip_state *s, uint64_t word, int rounds) {

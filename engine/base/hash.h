@@ -1,5 +1,5 @@
-/* SipHash (Aumasson and Bernstein, 2012), the one keyed function of the engine. SipHash-2-4 makes keys,
- * ISNs and cookies; SipHash-1-3 indexes tables, where an attacker sees no output. */
+/* SipHash (Aumasson and Bernstein, 2012), the one keyed function of the engine. SipHash-2-4 makes
+ * keys, ISNs and cookies; SipHash-1-3 indexes tables, where an attacker sees no output. */
 #ifndef HFI_HASH_H
 #define HFI_HASH_H
 
@@ -15,8 +15,8 @@ uint64_t hfi_siphash24(hfi_key key, const void *data, size_t bytes);
 /* SipHash-1-3 of `count` 64-bit words, for tables. Borrows words. */
 uint64_t hfi_siphash13_words(hfi_key key, const uint64_t *words, size_t count);
 
-/* The key for one purpose, from the caller's 32-byte seed: SipHash-2-4 of the label under each half of
- * the seed. Two labels give keys that tell nothing of each other. */
+/* The key for one purpose, from the caller's 32-byte seed: SipHash-2-4 of the label under each half
+ * of the seed. Two labels give keys that tell nothing of each other. */
 hfi_key hfi_key_derive(const uint8_t seed[32], const char *label, size_t label_bytes);
 
 #endif

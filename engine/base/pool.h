@@ -1,5 +1,5 @@
-/* Index pools: a free list over `count` slots, links kept in the block. Taking and giving are O(1) and
- * last in, first out, so that a warm slot is used again while it is warm. */
+/* Index pools: a free list over `count` slots, links kept in the block. Taking and giving are O(1)
+ * and last in, first out, so that a warm slot is used again while it is warm. */
 #ifndef HFI_POOL_H
 #define HFI_POOL_H
 

@@ -8,7 +8,8 @@
  * pool and list links (8): less than 320 in all. Send and receive data, descriptors and ranges
  * come from pools and only while they are needed.
  *
- * A stream's offset counts from its first byte: snd offset = seq - (iss + 1), rcv offset = seq - (irs + 1).
+ * A stream's offset counts from its first byte: snd offset = seq - (iss + 1), rcv offset = seq -
+ * (irs + 1).
  */
 #ifndef HFI_CONN_H
 #define HFI_CONN_H
@@ -21,31 +22,32 @@ enum {
     HFI_F_TIMESTAMPS = 1u << 0,
     HFI_F_SACK = 1u << 1,
     HFI_F_WSCALE = 1u << 2,
-    HFI_F_FIN_QUEUED = 1u << 3,  /* the application closed its side: FIN after the queued data */
-    HFI_F_FIN_SENT = 1u << 4,    /* snd.nxt is beyond the FIN */
-    HFI_F_PEER_FIN = 1u << 5,    /* the peer's FIN was taken, in order */
+    HFI_F_FIN_QUEUED = 1u << 3,    /* the application closed its side: FIN after the queued data */
+    HFI_F_FIN_SENT = 1u << 4,      /* snd.nxt is beyond the FIN */
+    HFI_F_PEER_FIN = 1u << 5,      /* the peer's FIN was taken, in order */
     HFI_F_PEER_FIN_SEEN = 1u << 6, /* the peer's FIN is known (at peer_fin), maybe beyond a gap */
     HFI_F_CLOSED_BY_APP = 1u << 7, /* hf_close: nobody will read any more */
-    HFI_F_DETACHED = 1u << 8,    /* no handle: freed when it ends */
-    HFI_F_ENDED = 1u << 9,       /* over; the end record is valid */
-    HFI_F_RECOVERY = 1u << 10,   /* fast recovery until snd.una passes `recover` */
-    HFI_F_LOSS = 1u << 11,       /* after a time-out, until snd.una passes `recover` */
-    HFI_F_IN_TX = 1u << 12,      /* on the transmit list */
-    HFI_F_IN_READY = 1u << 13,   /* on the event list */
-    HFI_F_WANTS_ROOM = 1u << 14, /* a send took less than asked: tell when there is room */
-    HFI_F_PASSIVE = 1u << 15,    /* opened by a listener (MUST-11) */
-    HFI_F_UNACCEPTED = 1u << 16, /* in the accept queue */
+    HFI_F_DETACHED = 1u << 8,      /* no handle: freed when it ends */
+    HFI_F_ENDED = 1u << 9,         /* over; the end record is valid */
+    HFI_F_RECOVERY = 1u << 10,     /* fast recovery until snd.una passes `recover` */
+    HFI_F_LOSS = 1u << 11,         /* after a time-out, until snd.una passes `recover` */
+    HFI_F_IN_TX = 1u << 12,        /* on the transmit list */
+    HFI_F_IN_READY = 1u << 13,     /* on the event list */
+    HFI_F_WANTS_ROOM = 1u << 14,   /* a send took less than asked: tell when there is room */
+    HFI_F_PASSIVE = 1u << 15,      /* opened by a listener (MUST-11) */
+    HFI_F_UNACCEPTED = 1u << 16,   /* in the accept queue */
     HFI_F_SMALL_IN_FLIGHT = 1u << 17, /* Minshall: a segment below the MSS is unacknowledged */
-    HFI_F_KNOWN = 1u << 18,      /* in the flow table */
-    HFI_F_WARNED = 1u << 19,     /* UNHEARD was told since last heard */
-    HFI_F_PERSIST = 1u << 20,    /* the peer's window keeps us from sending, nothing in flight */
+    HFI_F_KNOWN = 1u << 18,           /* in the flow table */
+    HFI_F_WARNED = 1u << 19,          /* UNHEARD was told since last heard */
+    HFI_F_PERSIST = 1u << 20, /* the peer's window keeps us from sending, nothing in flight */
     HFI_F_BOUND_RAISED = 1u << 21,
     HFI_F_PUSH_ALL = 1u << 22,
     HFI_F_WAITS_NEIGHBOR = 1u << 23, /* on a neighbour entry's waiting list */
     HFI_F_RST_ON_DEADLINE = 1u << 24,
     HFI_F_STARVED = 1u << 25,    /* no descriptor or chunk was left to send with */
     HFI_F_WAITS_ROOM = 1u << 26, /* on the list of those who wait for transmit chunks */
-    HFI_F_URGENT = 1u << 27      /* urgent pointer ahead of what was read */
+    HFI_F_URGENT = 1u << 27,     /* urgent pointer ahead of what was read */
+    HFI_F_RELEASED = 1u << 28 /* the handle was given back; freed when it ends and is on no list */
 };
 
 /* hfi_conn.pending: what transmission owes, cleared as it is sent. */
@@ -54,82 +56,86 @@ enum {
     HFI_P_SYN = 1u << 1,
     HFI_P_SYN_ACK = 1u << 2,
     HFI_P_RST = 1u << 3,
-    HFI_P_PROBE = 1u << 4,   /* a zero-length segment at snd.una - 1 */
-    HFI_P_RESEND = 1u << 5,  /* the oldest unacknowledged segment, whatever cwnd says */
-    HFI_P_DATA = 1u << 6,    /* look whether data or FIN can go */
+    HFI_P_PROBE = 1u << 4,  /* a zero-length segment at snd.una - 1 */
+    HFI_P_RESEND = 1u << 5, /* the oldest unacknowledged segment, whatever cwnd says */
+    HFI_P_DATA = 1u << 6,   /* look whether data or FIN can go */
     HFI_P_CHALLENGE = 1u << 7,
-    HFI_P_OVERRIDE = 1u << 8 /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
+    HFI_P_OVERRIDE =
+        1u << 8 /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
 };
 
 /* In the block. */
 typedef struct hfi_conn {
     /* ---- hot ---- */
-    uint8_t state;           /* tcp: hf_state */
-    uint8_t duplicate_acks;  /* recover */
-    uint16_t pending;        /* every room, through hfi_conn_owe */
-    uint32_t flags;          /* every room its own */
-    uint16_t local_port, remote_port; /* open */
+    uint8_t state;                          /* tcp: hf_state */
+    uint8_t duplicate_acks;                 /* recover */
+    uint16_t pending;                       /* every room, through hfi_conn_owe */
+    uint32_t flags;                         /* every room its own */
+    uint16_t local_port, remote_port;       /* open */
     uint8_t snd_wscale : 4, rcv_wscale : 4; /* open */
-    uint8_t ack_cause;       /* receive: why an ACK is owed */
-    uint16_t mss;            /* open: payload bytes of a full segment, options counted out (MUST-16) */
-    hf_seq snd_una;          /* recover: RFC 9293 3.3.1 */
-    hf_seq snd_nxt;          /* send */
-    hf_seq snd_end;          /* send: after the last queued byte, without FIN */
-    hf_seq snd_wl1, snd_wl2; /* send */
-    uint32_t snd_wnd;        /* send */
-    uint32_t snd_max_wnd;    /* send */
-    hf_seq rcv_nxt;          /* receive */
-    hf_seq rcv_adv;          /* receive: the right edge the peer was told */
-    uint32_t ts_recent;      /* receive: RFC 7323 4.3 */
-    hfi_tick ts_recent_at;   /* receive */
-    hf_seq last_ack_sent;    /* receive */
-    hfi_us32 srtt_us, rttvar_us; /* recover: RFC 6298 2, srtt 0 before the first sample */
-    hfi_us32 rto_us;         /* recover: without back-off */
-    uint32_t cwnd, ssthresh; /* congest's numbers, kept by recover */
-    hf_seq recover;          /* recover: RFC 6582 */
-    uint8_t backoff;         /* recover: time-outs, or window probes, since una advanced */
-    uint8_t unanswered;      /* live: eliciting transmissions since last heard, spaced */
-    uint8_t quick_acks;      /* receive: ACKs still to be sent without delay */
-    uint8_t ranges;          /* receive: out-of-order ranges held */
+    uint8_t ack_cause;                      /* receive: why an ACK is owed */
+    uint16_t mss;   /* open: payload bytes of a full segment, options counted out (MUST-16) */
+    hf_seq snd_una; /* recover: RFC 9293 3.3.1 */
+    hf_seq snd_nxt; /* send */
+    hf_seq snd_end; /* send: after the last queued byte, without FIN */
+    hf_seq snd_wl1, snd_wl2;        /* send */
+    uint32_t snd_wnd;               /* send */
+    uint32_t snd_max_wnd;           /* send */
+    hf_seq rcv_nxt;                 /* receive */
+    hf_seq rcv_adv;                 /* receive: the right edge the peer was told */
+    uint32_t ts_recent;             /* receive: RFC 7323 4.3 */
+    hfi_tick ts_recent_at;          /* receive */
+    hf_seq last_ack_sent;           /* receive */
+    hfi_us32 srtt_us, rttvar_us;    /* recover: RFC 6298 2, srtt 0 before the first sample */
+    hfi_us32 rto_us;                /* recover: without back-off */
+    uint32_t cwnd, ssthresh;        /* congest's numbers, kept by recover */
+    hf_seq recover;                 /* recover: RFC 6582 */
+    uint8_t backoff;                /* recover: time-outs, or window probes, since una advanced */
+    uint8_t unanswered;             /* live: eliciting transmissions since last heard, spaced */
+    uint8_t quick_acks;             /* receive: ACKs still to be sent without delay */
+    uint8_t ranges;                 /* receive: out-of-order ranges held */
     hfi_index segq_head, segq_tail; /* segq */
     hfi_index tx_head, tx_tail;     /* send: chain of chunks */
     hfi_index rx_head, rx_tail;     /* receive: chain; tail holds rcv.nxt - 1 */
-    hfi_tick heard_at;       /* live: the last acceptable segment */
-    hfi_tick progress_at;    /* recover: the last advance of snd.una, or the first byte queued since */
-    hfi_index flight;        /* recover: HFI_NONE while nothing is in flight */
+    hfi_tick heard_at;              /* live: the last acceptable segment */
+    hfi_tick progress_at; /* recover: the last advance of snd.una, or the first byte queued since */
+    hfi_index flight;     /* recover: HFI_NONE while nothing is in flight */
 
     /* ---- cold ---- */
-    hf_addr remote;          /* open */
-    uint16_t local;          /* open: index of our address */
-    uint16_t options;        /* open: index of the option set */
-    uint32_t path;           /* open */
-    hfi_tick rtx_at;         /* recover, live: RTO or window probe; valid with HFI_T_RTX */
-    hfi_tick ack_at;         /* receive; valid with HFI_T_ACK */
-    hfi_tick live_at;        /* live; valid with HFI_T_LIVE */
-    hfi_tick close_at;       /* close; valid with HFI_T_CLOSE */
-    hf_seq iss, irs;         /* open */
-    hf_seq rx_read;          /* receive: the next byte the application reads */
-    hfi_index range_head;    /* receive */
-    hfi_index range_recent;  /* receive: the range that changed last, first in SACK */
-    hf_seq peer_fin;         /* receive: with HFI_F_PEER_FIN_SEEN */
-    uint64_t bytes_acked;    /* recover: of the application's */
-    uint64_t bytes_to_app;   /* receive */
-    uint32_t generation;     /* stack: of the handle */
-    uint16_t events;         /* tcp: HF_EVENT_* not yet told */
-    uint8_t timers;          /* HFI_T_* */
-    uint8_t transmissions;   /* recover: of the oldest unacknowledged segment */
-    hfi_index ready_next;    /* stack */
-    hfi_index tx_next;       /* stack */
-    hfi_index queue_next;    /* open: accept queue; send: those who wait for room */
-    hfi_index listener;      /* open */
-    hfi_tick elicited_at;    /* live: the last eliciting transmission */
-    hfi_tick counted_at;     /* live: the last one counted in `unanswered` */
-    hfi_tick end_at;         /* close */
+    hf_addr remote;         /* open */
+    uint16_t local;         /* open: index of our address */
+    uint16_t options;       /* open: index of the option set */
+    uint32_t path;          /* open */
+    hfi_tick rtx_at;        /* recover, live: RTO or window probe; valid with HFI_T_RTX */
+    hfi_tick ack_at;        /* receive; valid with HFI_T_ACK */
+    hfi_tick live_at;       /* live; valid with HFI_T_LIVE */
+    hfi_tick close_at;      /* close; valid with HFI_T_CLOSE */
+    hf_seq iss, irs;        /* open */
+    hf_seq rx_read;         /* receive: the next byte the application reads */
+    hfi_index range_head;   /* receive */
+    hfi_index range_recent; /* receive: the range that changed last, first in SACK */
+    hf_seq peer_fin;        /* receive: with HFI_F_PEER_FIN_SEEN */
+    uint64_t bytes_acked;   /* recover: of the application's */
+    uint64_t bytes_to_app;  /* receive */
+    uint32_t generation;    /* stack: of the handle */
+    uint16_t events;        /* tcp: HF_EVENT_* not yet told */
+    uint8_t timers;         /* HFI_T_* */
+    uint8_t transmissions;  /* recover: of the oldest unacknowledged segment */
+    hfi_index ready_next;   /* stack */
+    hfi_index tx_next;      /* stack */
+    hfi_index queue_next;   /* open: accept queue; send: those who wait for room */
+    hfi_index listener;     /* open */
+    hfi_tick elicited_at;   /* live: the last eliciting transmission */
+    hfi_tick counted_at;    /* live: the last one counted in `unanswered` */
+    union {
+        hfi_tick challenge_at; /* close: the last challenge ACK, while the connection lives */
+        hfi_tick end_at;       /* close: afterwards */
+    };
     uint8_t end_cause, end_mechanism; /* close */
-    uint8_t end_state, end_icmp; /* close: state; ICMP type << 4 | code */
-    uint16_t rcv_mss;        /* receive: the largest segment seen */
-    uint16_t retransmissions; /* recover: ever, saturating */
-    uint32_t accumulated;    /* congest's: bytes acknowledged in congestion avoidance */
+    uint8_t end_state, end_icmp;      /* close: state; ICMP type << 4 | code */
+    uint16_t rcv_mss;                 /* receive: the largest segment seen */
+    uint16_t retransmissions;         /* recover: ever, saturating */
+    uint32_t accumulated;             /* congest's: bytes acknowledged in congestion avoidance */
 } hfi_conn;
 
 _Static_assert(offsetof(hfi_conn, remote) == 128, "the hot half is two cache lines");
@@ -139,10 +145,16 @@ _Static_assert(HF_CAUSE_COUNT < 256, "end causes are stored in a byte");
 /* hfi_conn.timers: which deadlines are valid. */
 enum { HFI_T_RTX = 1, HFI_T_ACK = 2, HFI_T_LIVE = 4, HFI_T_CLOSE = 8 };
 
-static inline bool hfi_has(const hfi_conn *conn, uint32_t flag) { return (conn->flags & flag) != 0; }
+static inline bool hfi_has(const hfi_conn *conn, uint32_t flag) {
+    return (conn->flags & flag) != 0;
+}
 
-static inline uint32_t hfi_snd_offset(const hfi_conn *conn, hf_seq seq) { return seq - (conn->iss + 1); }
-static inline uint32_t hfi_rcv_offset(const hfi_conn *conn, hf_seq seq) { return seq - (conn->irs + 1); }
+static inline uint32_t hfi_snd_offset(const hfi_conn *conn, hf_seq seq) {
+    return seq - (conn->iss + 1);
+}
+static inline uint32_t hfi_rcv_offset(const hfi_conn *conn, hf_seq seq) {
+    return seq - (conn->irs + 1);
+}
 
 /* Sequence numbers in flight, SYN and FIN counted. */
 static inline uint32_t hfi_in_flight(const hfi_conn *conn) { return conn->snd_nxt - conn->snd_una; }

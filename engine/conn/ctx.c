@@ -16,7 +16,8 @@ void hfi_trace(hfi_ctx *ctx, hf_trace_event event, hfi_index conn, hf_cause caus
         return;
     }
     if (trace->lost > 0) {
-        write_record(ctx, (hf_trace_record){ctx->now_ns, 0, HFI_NONE, HF_TRACE_GAP, 0, trace->lost, 0});
+        write_record(ctx,
+                     (hf_trace_record){ctx->now_ns, 0, HFI_NONE, HF_TRACE_GAP, 0, trace->lost, 0});
         trace->lost = 0;
     }
     write_record(ctx, (hf_trace_record){ctx->now_ns, ctx->frame_id, conn, (uint16_t)event,
@@ -101,8 +102,8 @@ void hfi_listener_event(hfi_ctx *ctx, hfi_listener *listener, uint16_t bits) {
     queue->count++;
 }
 
-/* The arrows of RFC 9293 figure 5, as sets of successors; CLOSED can follow every state (ABORT, RST,
- * time-outs), and TIME_WAIT is a table entry, so a connection leaves for it through CLOSED. */
+/* The arrows of RFC 9293 figure 5, as sets of successors; CLOSED can follow every state (ABORT,
+ * RST, time-outs), and TIME_WAIT is a table entry, so a connection leaves for it through CLOSED. */
 static const uint16_t successors[HF_STATE_COUNT] = {
     [HF_CLOSED] = 1 << HF_SYN_SENT | 1 << HF_ESTABLISHED,
     [HF_SYN_SENT] = 1 << HF_SYN_RECEIVED | 1 << HF_ESTABLISHED,

@@ -1,5 +1,6 @@
-/* The context: where the engine's tables are mapped, and the few words of state that belong to no object.
- * Every TCP room gets it first. It holds pointers and so lies outside the block, in hf_engine. */
+/* The context: where the engine's tables are mapped, and the few words of state that belong to no
+ * object. Every TCP room gets it first. It holds pointers and so lies outside the block, in
+ * hf_engine. */
 #ifndef HFI_CTX_H
 #define HFI_CTX_H
 
@@ -33,9 +34,8 @@ typedef struct hfi_listener {
     uint16_t options;
     uint32_t generation;
     uint32_t backlog;
-    uint32_t handshaking;
-    uint32_t unverified; /* of these, SYN entries */
-    hfi_queue accept;    /* linked by queue_next */
+    uint32_t handshaking; /* SYN entries: places reserved, not yet verified */
+    hfi_queue accept;     /* linked by queue_next */
     uint32_t peak_waiting;
     uint64_t accepted, cookies_sent, cookies_good, overflows;
     hf_addr overflow_peer;
@@ -47,13 +47,15 @@ typedef struct hfi_listener {
     hfi_index ready_next;
 } hfi_listener;
 
-/* A handshake that a listener began; open owns it. Becomes a connection with the handshake's last ACK.
- * In the block. */
+/* A handshake that a listener began; open owns it. Becomes a connection with the handshake's last
+ * ACK. In the block. */
 typedef struct hfi_syn_entry {
     hf_addr remote;
     uint16_t remote_port, local_port;
     uint16_t local;
     uint16_t mss; /* the peer's */
+    uint16_t mtu; /* of the way back */
+    uint16_t peer_window;
     hf_seq iss, irs;
     uint32_t ts_recent;
     uint32_t window;
@@ -68,7 +70,7 @@ typedef struct hfi_syn_entry {
 
 _Static_assert(sizeof(hfi_syn_entry) <= 160, "a SYN entry is at most 160 bytes");
 
-/* TIME_WAIT, 36 bytes for IPv4 and 48 for IPv6; with the flow slot at its load (10.7) at most 48 and 64.
+/* TIME_WAIT, 36 bytes for IPv4 and 48 for IPv6; with the flow slot at its load (12) 48 and 60.
  * close owns it. In the block. */
 typedef struct hfi_time_wait {
     uint16_t remote_port, local_port;
@@ -82,18 +84,25 @@ typedef struct hfi_time_wait {
     uint8_t remote4[4];
 } hfi_time_wait;
 
-_Static_assert(sizeof(hfi_time_wait) == 36, "an IPv4 TIME_WAIT entry is 36 bytes");
+_Static_assert(sizeof(hfi_time_wait) == 36,
+               "an IPv4 TIME_WAIT entry is 36 bytes, 48 with its flow slot");
 
 /* The rest of the address of an IPv6 entry, in an array of its own. In the block. */
 typedef struct hfi_time_wait6 {
     uint8_t remote_head[12];
 } hfi_time_wait6;
 
-typedef enum hfi_tw_class { HFI_TW_TIMESTAMPS, HFI_TW_ISN, HFI_TW_UNGUARDED, HFI_TW_CLASSES } hfi_tw_class;
+typedef enum hfi_tw_class {
+    HFI_TW_TIMESTAMPS,
+    HFI_TW_ISN,
+    HFI_TW_UNGUARDED,
+    HFI_TW_CLASSES
+} hfi_tw_class;
 
 /* One family's TIME_WAIT entries. In the block. */
 typedef struct hfi_tw_pool {
-    hfi_pool pool;
+    hfi_index free;
+    uint32_t used;
     hfi_index head[HFI_TW_CLASSES], tail[HFI_TW_CLASSES]; /* oldest first */
 } hfi_tw_pool;
 
@@ -125,24 +134,33 @@ enum { HFI_SEG_LOST = 1, HFI_SEG_SACKED = 2, HFI_SEG_FIN = 4, HFI_SEG_RESENT = 8
 
 /* What a connection needs only while data is in flight; recover owns it. In the block. */
 typedef struct hfi_flight {
-    uint32_t sacked_bytes;   /* above snd.una */
-    uint32_t lost_bytes;     /* marked lost and not sent again */
-    uint32_t delivered;      /* bytes acknowledged or SACKed, ever */
-    uint32_t sacked_max;     /* highest SACKed sequence number, offset from snd.una */
-    hfi_index resend;        /* where the search for lost segments goes on */
+    uint32_t sacked_bytes; /* above snd.una */
+    uint32_t lost_bytes;   /* marked lost and not sent again */
+    uint32_t delivered;    /* bytes acknowledged or SACKed, ever */
+    uint32_t sacked_max;   /* highest SACKed sequence number, offset from snd.una */
+    hfi_index resend;      /* where the search for lost segments goes on */
     hf_seq recover_point;
     uint32_t prior_cwnd, prior_ssthresh; /* for undo */
     hf_seq high_sacked;
-    hfi_us32 rack_us;        /* RACK.xmit_ts */
-    hf_seq rack_end;         /* RACK.end_seq */
+    hfi_us32 rack_us; /* RACK.xmit_ts */
+    hf_seq rack_end;  /* RACK.end_seq */
     hfi_us32 rack_rtt_us;
     hfi_us32 rtt_min_us;
     uint32_t prr_delivered, prr_out, prr_flight; /* RFC 6937 */
-    uint32_t limited;        /* RFC 3042: bytes allowed beyond cwnd */
+    uint32_t limited;                            /* RFC 3042: bytes allowed beyond cwnd */
     uint8_t reorder_seen, undo_possible, tlp_sent, spare;
 } hfi_flight;
 
 _Static_assert(sizeof(hfi_flight) <= 256, "a flight block is at most 256 bytes");
+
+/* Tokens for stateless replies to one source prefix (RULE of RFC 5961 7: no counter that a stranger
+ * can read); reply owns it. In the block. */
+typedef struct hfi_reply_bucket {
+    hfi_tick at;
+    uint32_t tokens;
+} hfi_reply_bucket;
+
+#define HFI_REPLY_BUCKETS 64
 
 /* State of the engine that belongs to no object. In the block. */
 typedef struct hfi_root {
@@ -150,14 +168,15 @@ typedef struct hfi_root {
     hf_ns now_ns;
     hf_ns gap_until_ns; /* no verdict on silence that rests on a time before this */
     uint64_t counts[HF_CAUSE_COUNT];
-    hfi_key isn_key, ts_key, cookie_key, challenge_key;
+    hfi_key isn_key, ts_key, cookie_key, jitter_key;
     hfi_pool conn_pool, segment_pool, range_pool, flight_pool, syn_pool, rx_pool, tx_pool;
     hfi_tw_pool tw4, tw6;
     hfi_ports ports;
-    hfi_queue tx, ready, ready_listeners, room, ends;
+    hfi_queue tx, ready, ready_listeners, room;
+    hfi_reply_bucket reply_buckets[HFI_REPLY_BUCKETS];
     uint64_t rx_granted_bytes; /* windows promised: the credit ledger */
-    uint32_t established;
-    uint32_t random; /* counts draws, so that each is new */
+    uint32_t live;             /* connections that have not ended */
+    uint64_t random;           /* counts draws, so that each is new */
     uint32_t frame_id;
 } hfi_root;
 
@@ -165,6 +184,7 @@ typedef struct hfi_ctx {
     hfi_root *root;
     const hf_limits *limits;
     hf_trace *trace;
+    const hf_addr *locals; /* our addresses, by the index that connections hold */
     hfi_conn *conns;
     hfi_index *conn_next;
     hfi_listener *listeners;
@@ -178,7 +198,6 @@ typedef struct hfi_ctx {
     hfi_syn_entry *syns;
     hfi_index *syn_next;
     hfi_time_wait *tw4, *tw6;
-    hfi_index *tw4_next, *tw6_next;
     hfi_time_wait6 *tw6_head;
     hfi_chunks rx, tx;
     hfi_wheel wheel;
@@ -193,8 +212,8 @@ typedef struct hfi_ctx {
 typedef struct hfi_departure {
     hfi_tcp_view tcp; /* window as on the wire */
     hf_addr source, destination;
-    hfi_index chunk; /* of the first payload byte */
-    uint32_t offset; /* stream offset of it */
+    hfi_index chunk;    /* of the first payload byte */
+    uint32_t offset;    /* stream offset of it */
     uint16_t gso_bytes; /* payload of each piece, 0 if one segment */
     uint8_t ttl, traffic_class;
     hfi_index conn; /* or HFI_NONE */
@@ -214,8 +233,9 @@ typedef struct hfi_arrival {
     hfi_tcp_view tcp;
     hf_addr source, destination;
     uint16_t local; /* index of the destination among our addresses */
+    uint16_t mtu;   /* of the way back */
     uint8_t traffic_class;
-    uint16_t gso_bytes; /* payload of each merged piece, 0 if one segment */
+    uint16_t gso_bytes;   /* payload of each merged piece, 0 if one segment */
     const hf_part *parts; /* borrowed: where the payload lies */
     uint32_t part_count;
     uint32_t skip; /* bytes of the parts before the payload */
@@ -262,6 +282,18 @@ void hfi_conn_owe(hfi_ctx *ctx, hfi_conn *conn, uint16_t what);
 /* Adds pending events and lists the connection once. */
 void hfi_conn_event(hfi_ctx *ctx, hfi_conn *conn, uint16_t bits);
 void hfi_listener_event(hfi_ctx *ctx, hfi_listener *listener, uint16_t bits);
+
+/* The key under which the flow table knows the connection. */
+hfi_flow_key hfi_conn_key(const hfi_ctx *ctx, const hfi_conn *conn);
+
+/* A keyed number that nobody outside can predict and that differs at each call. */
+uint32_t hfi_random(hfi_ctx *ctx);
+
+/* RFC 6528: the initial sequence number of a tuple now, 4 microsecond clock plus keyed hash. */
+hf_seq hfi_isn(const hfi_ctx *ctx, const hfi_flow_key *key);
+
+/* RFC 7323 5.4: our timestamp clock, 1.024 ms, with an offset of the tuple's own. */
+uint32_t hfi_timestamp(const hfi_ctx *ctx, const hfi_flow_key *key);
 
 /* Moves the state; asserts that RFC 9293 3.3.2 has the move. */
 void hfi_conn_move(hfi_ctx *ctx, hfi_conn *conn, hf_state to);

@@ -11,12 +11,12 @@ struct hfi_flow_block {
 
 _Static_assert(sizeof(struct hfi_flow_block) == 64, "the slots start with a cache line");
 
-/* Load at most 0.6, and always one slot empty. */
+/* Load at most 2/3, and always one slot empty. */
 static uint32_t flow_slot_count(uint32_t capacity) {
-    return (uint32_t)((uint64_t)capacity * 5 / 3 + 1);
+    return (uint32_t)((uint64_t)capacity * 3 / 2 + 1);
 }
 
-_Static_assert((uint64_t)HFI_FLOW_CAPACITY_MAX * 5 / 3 + 1 < HFI_NONE, "positions are 32 bits");
+_Static_assert((uint64_t)HFI_FLOW_CAPACITY_MAX * 3 / 2 + 1 < HFI_NONE, "positions are 32 bits");
 
 size_t hfi_flow_bytes(uint32_t capacity) {
     return sizeof(struct hfi_flow_block) +

@@ -23,7 +23,8 @@ typedef uint64_t hf_ns;
 #define HF_MS UINT64_C(1000000)
 #define HF_SECOND UINT64_C(1000000000)
 
-/* Why a call could not do what it was asked. A packet or a timer has a cause instead (hf/cause.h). */
+/* Why a call could not do what it was asked. A packet or a timer has a cause instead (hf/cause.h).
+ */
 typedef enum hf_err {
 #define HF_ERR_ROW(name, sentence) HF_##name,
 #include <hf/err.def>

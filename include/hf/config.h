@@ -1,4 +1,5 @@
-/* What an engine is made of: sizes, limits, quirks. Everything is set before hf_engine_init and then fixed. */
+/* What an engine is made of: sizes, limits, quirks. Everything is set before hf_engine_init and
+ * then fixed. */
 #ifndef HF_CONFIG_H
 #define HF_CONFIG_H
 
@@ -19,15 +20,15 @@ enum {
 
 /* The numbers of a profile. Instants are waits in nanoseconds; counts are retransmissions. */
 typedef struct hf_limits {
-    hf_ns rto_initial_ns;  /* before the first RTT sample (RFC 6298 2.1) */
-    hf_ns rto_min_ns;      /* departs from RFC 6298 2.4's 1 s in every profile but `rfc`, as all do */
-    hf_ns rto_max_ns;      /* RFC 6298 2.5: at least 60 s */
+    hf_ns rto_initial_ns; /* before the first RTT sample (RFC 6298 2.1) */
+    hf_ns rto_min_ns; /* departs from RFC 6298 2.4's 1 s in every profile but `rfc`, as all do */
+    hf_ns rto_max_ns; /* RFC 6298 2.5: at least 60 s */
     hf_ns rto_variance_min_ns; /* floor of the 4*RTTVAR term; Linux keeps 200 ms there */
-    hf_ns delayed_ack_ns;  /* below 500 ms, RFC 9293 MUST-40 */
-    hf_ns msl2_ns;         /* TIME_WAIT: twice the maximum segment lifetime */
-    hf_ns fin_wait_2_ns;   /* FIN_WAIT_2 that nobody owns */
-    hf_ns orphan_ns;       /* LAST_ACK, CLOSING, FIN_WAIT_1 that nobody owns */
-    hf_ns persist_max_ns;  /* longest wait between window probes */
+    hf_ns delayed_ack_ns;      /* below 500 ms, RFC 9293 MUST-40 */
+    hf_ns msl2_ns;             /* TIME_WAIT: twice the maximum segment lifetime */
+    hf_ns fin_wait_2_ns;       /* FIN_WAIT_2 that nobody owns */
+    hf_ns orphan_ns;           /* LAST_ACK, CLOSING, FIN_WAIT_1 that nobody owns */
+    hf_ns persist_max_ns;      /* longest wait between window probes */
     uint32_t retransmit_limit; /* R2, RFC 9293 MUST-20 */
     uint32_t retransmit_warn;  /* R1 */
     uint32_t persist_limit;    /* unanswered window probes */
@@ -36,30 +37,33 @@ typedef struct hf_limits {
     uint32_t syn_ack_limit;
     uint32_t initial_window_segs; /* RFC 6928 */
     uint32_t duplicate_threshold; /* RFC 5681: 3 */
-    uint32_t conn_pool_with_time_wait; /* 0, or the sockets in all, TIME_WAIT included (profile small) */
+    uint32_t
+        conn_pool_with_time_wait; /* 0, or the sockets in all, TIME_WAIT included (profile small) */
 } hf_limits;
 
 typedef struct hf_config {
-    uint8_t seed[32];   /* from a real random source; all zero is refused */
-    bool lab_seed;      /* lab only: an all-zero seed is accepted */
+    uint8_t seed[32]; /* from a real random source; all zero is refused */
+    bool lab_seed;    /* lab only: an all-zero seed is accepted */
 
     /* Sizes: slots in the block. docs/MEMORY.md gives the bytes of each. */
     uint32_t conns;
     uint32_t listeners;
-    uint32_t syn_entries;   /* handshakes in progress, all listeners together */
-    uint32_t time_wait;     /* entries */
-    uint32_t flights;       /* connections that may have data in flight at once */
-    uint32_t segments;      /* segment descriptors, 32 bytes each */
-    uint32_t ranges;        /* out-of-order ranges, 16 bytes each */
-    uint32_t option_sets;   /* distinct hf_tcp_options in use at once */
+    uint32_t syn_entries; /* handshakes in progress, all listeners together */
+    uint32_t time_wait;   /* TIME_WAIT entries of IPv4 pairs */
+    uint32_t time_wait6;  /* and of IPv6 pairs */
+    uint32_t flights;     /* connections that may have data in flight at once */
+    uint32_t segments;    /* segment descriptors, 32 bytes each */
+    uint32_t ranges;      /* out-of-order ranges, 16 bytes each */
+    uint32_t option_sets; /* distinct hf_tcp_options in use at once */
     uint32_t interfaces;
     uint32_t addresses;
     uint32_t routes;
     uint32_t neighbors;
-    uint32_t paths;         /* destinations remembered */
+    uint32_t paths; /* destinations remembered */
     uint32_t udp_sockets;
-    uint32_t tx_frames;     /* frames made and not yet done by the driver */
-    uint32_t reassembly;    /* incomplete IP packets at once, 64 KiB of address space each is not kept: see docs */
+    uint32_t tx_frames;  /* frames made and not yet done by the driver */
+    uint32_t reassembly; /* incomplete IP packets at once, 64 KiB of address space each is not kept:
+                            see docs */
 
     /* Data: a region of its own, in buffers of chunk_bytes (a power of two, 256 to 65,536). */
     uint32_t chunk_bytes;
@@ -67,16 +71,17 @@ typedef struct hf_config {
     uint32_t tx_chunks;
 
     hf_limits limits;
-    uint32_t quirks;        /* HF_QUIRK_* */
-    hf_ns max_gap_ns;       /* a longer jump of time re-bases silence (CLOCK_GAP) */
-    uint32_t timer_budget;  /* expirations a step */
-    uint32_t end_budget;    /* ended connections not yet released */
+    uint32_t quirks;              /* HF_QUIRK_* */
+    hf_ns max_gap_ns;             /* a longer jump of time re-bases silence (CLOCK_GAP) */
+    uint32_t timer_budget;        /* expirations a step */
+    uint32_t end_budget;          /* ended connections not yet released */
     uint16_t port_low, port_high; /* ephemeral ports, both included */
     uint32_t shard_index, shard_count;
-    hf_trace *trace;        /* links; NULL for none */
+    hf_trace *trace; /* links; NULL for none */
 } hf_config;
 
-/* Fills every setting for a middling host (1,024 connections, 8 MiB of data) under profile `holdfast`. */
+/* Fills every setting for a middling host (1,024 connections, 8 MiB of data) under profile
+ * `holdfast`. */
 void hf_config_default(hf_config *config);
 
 /* Sets limits and quirks by a profile's name: "holdfast", "linux", "rfc", "small" or "rst_on_full".

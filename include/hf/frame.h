@@ -1,7 +1,7 @@
 /* Frames: what goes between the engine and a driver, in both directions, in batches.
  *
- * A frame is one link-layer frame (Ethernet interfaces) or one IP packet (IP interfaces), in parts: the
- * first part holds all headers, contiguous; payload follows in it or in further parts.
+ * A frame is one link-layer frame (Ethernet interfaces) or one IP packet (IP interfaces), in parts:
+ * the first part holds all headers, contiguous; payload follows in it or in further parts.
  *
  * A super-segment is a frame longer than the link's MTU whose payload is to be cut, or was merged,
  * in pieces of gso_bytes. Only an interface that declares offload gets or gives them.
@@ -15,7 +15,8 @@
 extern "C" {
 #endif
 
-/* Names a connection. A handle whose object was released is stale: every call refuses it (HF_STALE). */
+/* Names a connection. A handle whose object was released is stale: every call refuses it
+ * (HF_STALE). */
 typedef struct hf_conn {
     uint32_t index, generation;
 } hf_conn;
@@ -63,8 +64,8 @@ enum { HF_VERDICT_TOOK, HF_VERDICT_DROPPED, HF_VERDICT_ANSWERED };
 typedef struct hf_verdict {
     uint8_t action; /* HF_VERDICT_*: took, dropped, or answered without a connection */
     hf_cause cause;
-    hf_conn conn;      /* index UINT32_MAX if it met no connection */
-    uint32_t a, b;     /* the cause's two numbers */
+    hf_conn conn;  /* index UINT32_MAX if it met no connection */
+    uint32_t a, b; /* the cause's two numbers */
 } hf_verdict;
 
 #ifdef __cplusplus

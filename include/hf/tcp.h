@@ -8,7 +8,8 @@
 extern "C" {
 #endif
 
-/* The states of RFC 9293 3.3.2, and SYN_RECEIVED only as a connection that opened from both sides. */
+/* The states of RFC 9293 3.3.2, and SYN_RECEIVED only as a connection that opened from both sides.
+ */
 typedef enum hf_state {
     HF_CLOSED,
     HF_LISTEN,
@@ -24,8 +25,9 @@ typedef enum hf_state {
     HF_STATE_COUNT
 } hf_state;
 
-/* Options of a connection, or of every connection that a listener gives. All zero is a good default, without
- * any bound on silence: hf_conn_status then says notice_by = HF_NEVER for an idle connection. */
+/* Options of a connection, or of every connection that a listener gives. All zero is a good
+ * default, without any bound on silence: hf_conn_status then says notice_by = HF_NEVER for an idle
+ * connection. */
 typedef struct hf_tcp_options {
     hf_ns detect_within_ns;      /* silence for this long ends the connection; 0 is off, MUST-25 */
     bool detect_strict;          /* end with BOUND_UNSOUND rather than raise the bound */
@@ -33,12 +35,12 @@ typedef struct hf_tcp_options {
     hf_ns keepalive_idle_ns;     /* 0 is off, MUST-25. RFC 9293 3.8.4 */
     hf_ns keepalive_interval_ns; /* 0 means 75 s */
     uint32_t keepalive_count;    /* 0 means 9 */
-    hf_ns user_timeout_ns;       /* unacknowledged data for this long ends the connection; 0 is off */
-    uint32_t send_bytes;         /* most bytes held for sending; 0 means 256 KiB */
-    uint32_t receive_bytes;      /* most bytes of receive window; 0 means 256 KiB */
-    bool no_delay;               /* no Nagle (RFC 9293 MUST-17) */
-    uint8_t ttl;                 /* 0 means 64, MUST-49 */
-    uint8_t traffic_class;       /* DSCP and ECN bits, MUST-48 */
+    hf_ns user_timeout_ns;  /* unacknowledged data for this long ends the connection; 0 is off */
+    uint32_t send_bytes;    /* most bytes held for sending; 0 means 256 KiB */
+    uint32_t receive_bytes; /* most bytes of receive window; 0 means 256 KiB */
+    bool no_delay;          /* no Nagle (RFC 9293 MUST-17) */
+    uint8_t ttl;            /* 0 means 64, MUST-49 */
+    uint8_t traffic_class;  /* DSCP and ECN bits, MUST-48 */
 } hf_tcp_options;
 
 /* ---- OPEN ---- */
@@ -51,8 +53,9 @@ typedef struct hf_connect_options {
     hf_tcp_options tcp;
 } hf_connect_options;
 
-/* Starts to connect; HF_EVENT_CONNECTED or HF_EVENT_END follows. Copies options. HF_BAD_DESTINATION,
- * HF_NO_ROUTE, HF_NO_ADDRESS, HF_NO_PORT, HF_TUPLE_IN_USE, HF_NO_CONNECTION_SLOT, HF_NO_MEMORY. */
+/* Starts to connect; HF_EVENT_CONNECTED or HF_EVENT_END follows. Copies options.
+ * HF_BAD_DESTINATION, HF_NO_ROUTE, HF_NO_ADDRESS, HF_NO_PORT, HF_TUPLE_IN_USE,
+ * HF_NO_CONNECTION_SLOT, HF_NO_MEMORY. */
 hf_err hf_connect(hf_engine *engine, const hf_connect_options *options, hf_conn *ret_conn);
 
 typedef struct hf_listener {
@@ -66,7 +69,8 @@ typedef enum hf_when_full { HF_FULL_COOKIE, HF_FULL_IGNORE, HF_FULL_REFUSE } hf_
 typedef struct hf_listen_options {
     hf_addr local; /* any: all addresses */
     uint16_t port;
-    uint32_t backlog; /* places: handshakes with a reservation and connections not yet accepted; 0 means 128 */
+    uint32_t backlog; /* places: handshakes with a reservation and connections not yet accepted; 0
+                         means 128 */
     hf_when_full when_full;
     hf_tcp_options tcp; /* given to each connection */
 } hf_listen_options;
@@ -91,28 +95,31 @@ typedef struct hf_listener_status {
     uint16_t last_overflow_port;
 } hf_listener_status;
 
-hf_err hf_listener_status_get(const hf_engine *engine, hf_listener listener, hf_listener_status *ret);
+hf_err hf_listener_status_get(const hf_engine *engine, hf_listener listener,
+                              hf_listener_status *ret);
 
 /* ---- SEND ---- */
 
-/* Copies up to `bytes` into the connection's queue; *ret_taken says how many (0 with HF_AGAIN: wait for
- * HF_EVENT_WRITABLE). Data queued before the handshake is done is sent after it. HF_STATE after a
- * close of our side, HF_ENDED. */
+/* Copies up to `bytes` into the connection's queue; *ret_taken says how many (0 with HF_AGAIN: wait
+ * for HF_EVENT_WRITABLE). Data queued before the handshake is done is sent after it. HF_STATE after
+ * a close of our side, HF_ENDED. */
 hf_err hf_send(hf_engine *engine, hf_conn conn, const void *data, size_t bytes, size_t *ret_taken);
 
-/* Lends room in the queue, at least 1 byte and often a whole chunk; write there, then commit what was
- * written before any other call on the connection. */
+/* Lends room in the queue, at least 1 byte and often a whole chunk; write there, then commit what
+ * was written before any other call on the connection. */
 hf_err hf_send_reserve(hf_engine *engine, hf_conn conn, void **ret_room, size_t *ret_bytes);
 hf_err hf_send_commit(hf_engine *engine, hf_conn conn, size_t bytes);
 
 /* ---- RECEIVE ---- */
 
-/* Copies up to `bytes` of what has arrived in order. HF_AGAIN: nothing yet. HF_END_OF_STREAM: the peer
- * closed and all is read. HF_ENDED: reset or timed out, and all that came before is read. */
+/* Copies up to `bytes` of what has arrived in order. HF_AGAIN: nothing yet. HF_END_OF_STREAM: the
+ * peer closed and all is read. HF_ENDED: reset or timed out, and all that came before is read. */
 hf_err hf_receive(hf_engine *engine, hf_conn conn, void *to, size_t bytes, size_t *ret_bytes);
 
-/* Lends what has arrived, as parts in order (up to `max`); consume gives bytes back from the front. */
-hf_err hf_receive_peek(hf_engine *engine, hf_conn conn, hf_part *ret_parts, size_t max, size_t *ret_count);
+/* Lends what has arrived, as parts in order (up to `max`); consume gives bytes back from the front.
+ */
+hf_err hf_receive_peek(hf_engine *engine, hf_conn conn, hf_part *ret_parts, size_t max,
+                       size_t *ret_count);
 hf_err hf_receive_consume(hf_engine *engine, hf_conn conn, size_t bytes);
 
 /* ---- CLOSE, ABORT ---- */
@@ -127,9 +134,9 @@ typedef struct hf_close_options {
 /* Closes our side after all queued data (FIN), keeps reading: a half-close, without a deadline. */
 hf_err hf_shutdown(hf_engine *engine, hf_conn conn);
 
-/* Closes both sides, in order: queued data, FIN; what still arrives is refused by RST (SHLD-3), and so is
- * a close with unread data. HF_EVENT_END follows, with the outcome; at the deadline the connection is
- * reset or left to the engine. options may be NULL. */
+/* Closes both sides, in order: queued data, FIN; what still arrives is refused by RST (SHLD-3), and
+ * so is a close with unread data. HF_EVENT_END follows, with the outcome; at the deadline the
+ * connection is reset or left to the engine. options may be NULL. */
 hf_err hf_close(hf_engine *engine, hf_conn conn, const hf_close_options *options);
 
 /* Resets the connection and throws away what is queued; HF_EVENT_END follows at once. */
@@ -148,7 +155,7 @@ typedef struct hf_end {
     hf_cause mechanism; /* HF_CAUSE_BY_* */
     hf_state state;     /* in which it was */
     hf_ns at_ns;
-    hf_ns last_heard_ns;    /* the last acceptable segment; 0 if none ever */
+    hf_ns last_heard_ns;      /* the last acceptable segment; 0 if none ever */
     uint64_t bytes_from_app;  /* taken by hf_send */
     uint64_t bytes_acked;     /* of these, acknowledged by the peer */
     uint64_t bytes_to_app;    /* read by the application */
@@ -175,11 +182,11 @@ typedef struct hf_conn_status {
     uint32_t in_flight_bytes, queued_bytes, readable_bytes;
     uint64_t bytes_from_app, bytes_acked, bytes_received;
     hf_ns last_heard_ns;
-    hf_ns notice_by_ns;     /* if the peer vanished now: when the application would know; HF_NEVER */
-    hf_ns detect_within_ns; /* as in force: raised if the path asks for it */
-    uint32_t unanswered;    /* eliciting transmissions since last heard */
+    hf_ns notice_by_ns; /* if the peer vanished now: when the application would know; HF_NEVER */
+    hf_ns detect_within_ns;   /* as in force: raised if the path asks for it */
+    uint32_t unanswered;      /* eliciting transmissions since last heard */
     uint32_t retransmissions; /* since the connection began */
-    hf_cause soft_error;    /* the last ICMP trouble, or NONE */
+    hf_cause soft_error;      /* the last ICMP trouble, or NONE */
 } hf_conn_status;
 
 hf_err hf_conn_status_get(const hf_engine *engine, hf_conn conn, hf_conn_status *ret_status);

@@ -1,8 +1,8 @@
 /* The trace: what the engine did and why, as integers; explain/ turns them into sentences.
  *
- * The ring is the caller's. The engine writes at `written`, the caller reads and moves `read`; both count
- * records since the start. A full ring loses the newest records and says how many (GAP), counters
- * (hf_cause_count) stay exact.
+ * The ring is the caller's. The engine writes at `written`, the caller reads and moves `read`; both
+ * count records since the start. A full ring loses the newest records and says how many (GAP),
+ * counters (hf_cause_count) stay exact.
  */
 #ifndef HF_TRACE_H
 #define HF_TRACE_H

@@ -1,0 +1,93 @@
+#include "close/close.h"
+
+void hfi_close_shutdown(hfi_ctx *ctx, hfi_conn *conn) {
+    if (hfi_has(conn, HFI_F_FIN_QUEUED)) return;
+    conn->flags |= HFI_F_FIN_QUEUED;
+    if (conn->state == HF_SYN_SENT) return; /* the FIN follows the handshake */
+    hfi_conn_move(ctx, conn, conn->state == HF_CLOSE_WAIT ? HF_LAST_ACK : HF_FIN_WAIT_1);
+    hfi_conn_owe(ctx, conn, HFI_P_DATA);
+}
+
+void hfi_close_limit(hfi_ctx *ctx, hfi_conn *conn, hf_ns wait_ns) {
+    const hfi_tick at = hfi_ticks_from(ctx, wait_ns);
+    if ((conn->timers & HFI_T_CLOSE) != 0 && hfi_tick_le(conn->close_at, at)) return;
+    conn->timers |= HFI_T_CLOSE;
+    conn->close_at = at;
+}
+
+void hfi_close_timeout(hfi_ctx *ctx, hfi_conn *conn) {
+    conn->timers &= (uint8_t)~HFI_T_CLOSE;
+    const bool quiet = conn->state == HF_FIN_WAIT_2;
+    const hf_cause mechanism = quiet ? HF_CAUSE_BY_FIN_WAIT_2_LIMIT : HF_CAUSE_BY_ORPHAN_LIMIT;
+    const bool reset = hfi_has(conn, HFI_F_RST_ON_DEADLINE) || !quiet;
+    hfi_close_end(ctx, conn, HF_CAUSE_END_CLOSE_DEADLINE, mechanism,
+                  reset ? HF_CAUSE_SENT_RST_GAVE_UP : HF_CAUSE_NONE);
+}
+
+static void forget_flow(hfi_ctx *ctx, hfi_conn *conn) {
+    if (!hfi_has(conn, HFI_F_KNOWN)) return;
+    const hfi_flow_key key = hfi_conn_key(ctx, conn);
+    hfi_flow_remove(&ctx->flow, hfi_flow_hash(&ctx->flow, &key),
+                    hfi_flow_ref(HFI_FLOW_CONN, hfi_conn_index(ctx, conn)));
+    conn->flags &= ~(uint32_t)HFI_F_KNOWN;
+}
+
+/* Of a connection that nobody has accepted nobody will hear: it leaves the queue. */
+static void leave_accept_queue(hfi_ctx *ctx, hfi_conn *conn) {
+    if (!hfi_has(conn, HFI_F_UNACCEPTED)) return;
+    hfi_queue_remove(ctx, &ctx->listeners[conn->listener].accept, HFI_LINK_QUEUE,
+                     hfi_conn_index(ctx, conn));
+    conn->flags = (conn->flags & ~(uint32_t)HFI_F_UNACCEPTED) | HFI_F_DETACHED;
+}
+
+void hfi_close_end(hfi_ctx *ctx, hfi_conn *conn, hf_cause cause, hf_cause mechanism,
+                   hf_cause reset_cause) {
+    HF_ASSERT(!hfi_has(conn, HFI_F_ENDED));
+    conn->end_cause = (uint8_t)cause;
+    conn->end_mechanism = (uint8_t)mechanism;
+    conn->end_state = conn->state;
+    conn->end_at = ctx->now_tick;
+    hfi_count(ctx, cause);
+    hfi_count(ctx, mechanism);
+    if (HFI_UNLIKELY(ctx->trace != NULL))
+        hfi_trace(ctx, HF_TRACE_END, hfi_conn_index(ctx, conn), cause, mechanism, 0);
+    forget_flow(ctx, conn);
+    leave_accept_queue(ctx, conn);
+    ctx->root->live--;
+    hfi_send_end(ctx, conn);
+    hfi_receive_stop(ctx, conn);
+    if (hfi_has(conn, HFI_F_CLOSED_BY_APP | HFI_F_DETACHED)) hfi_receive_end(ctx, conn);
+    conn->timers = 0;
+    conn->flags |= HFI_F_ENDED;
+    conn->pending = 0;
+    if (conn->state != HF_TIME_WAIT) hfi_conn_move(ctx, conn, HF_CLOSED);
+    if (reset_cause != HF_CAUSE_NONE) {
+        conn->ack_cause = (uint8_t)reset_cause;
+        hfi_conn_owe(ctx, conn, HFI_P_RST);
+    }
+    hfi_conn_event(ctx, conn, HF_EVENT_END);
+    if (hfi_has(conn, HFI_F_DETACHED)) hfi_conn_owe(ctx, conn, 0); /* the transmit list frees it */
+}
+
+void hfi_close_reset(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
+    (void)ctx;
+    const bool acks = conn->end_state != HF_SYN_SENT;
+    ret->tcp.flags = (uint8_t)(HFI_TCP_RST | (acks ? HFI_TCP_ACK : 0));
+    /* A sequence number that the peer finds acceptable even if its window shrank. */
+    const hf_seq edge = conn->snd_una + conn->snd_wnd;
+    ret->tcp.seq = hf_seq_lt(edge, conn->snd_nxt) ? hf_seq_max(edge, conn->snd_una) : conn->snd_nxt;
+    ret->tcp.ack = acks ? conn->rcv_nxt : 0;
+    ret->cause = (hf_cause)conn->ack_cause;
+    ret->a =
+        ret->cause == HF_CAUSE_SENT_RST_UNREAD ? hfi_readable(conn) : conn->snd_end - conn->snd_una;
+}
+
+/* One challenge in 512 to 767 ms, the wait keyed so that a stranger cannot time it. */
+void hfi_close_challenge(hfi_ctx *ctx, hfi_conn *conn) {
+    const uint64_t word = hfi_conn_index(ctx, conn) ^ (uint64_t)conn->challenge_at << 32;
+    const uint32_t wait =
+        500 + (uint32_t)hfi_siphash13_words(ctx->root->jitter_key, &word, 1) % 250;
+    if ((uint32_t)(ctx->now_tick - conn->challenge_at) < wait) return;
+    conn->challenge_at = ctx->now_tick;
+    hfi_conn_owe(ctx, conn, HFI_P_CHALLENGE);
+}

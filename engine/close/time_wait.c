@@ -1,0 +1,254 @@
+#include "close/time_wait.h"
+
+#define IPV6_BIT (1u << 28) /* of the index in a flow reference: which of the two pools */
+
+enum { WITH_TIMESTAMPS = 1, PROBED = 2 };
+
+/* One family's entries, seen alike. */
+typedef struct family {
+    hfi_tw_pool *pool;
+    hfi_time_wait *entries;
+} family;
+
+static family family_of(const hfi_ctx *ctx, bool ip6) {
+    return ip6 ? (family){&ctx->root->tw6, ctx->tw6} : (family){&ctx->root->tw4, ctx->tw4};
+}
+
+static bool is_ip6(uint32_t ref) { return (ref & IPV6_BIT) != 0; }
+static uint32_t index_of(uint32_t ref) { return hfi_flow_index(ref) & ~IPV6_BIT; }
+static uint32_t ref_of(bool ip6, uint32_t index) {
+    return hfi_flow_ref(HFI_FLOW_TIME_WAIT, index | (ip6 ? IPV6_BIT : 0));
+}
+
+static hfi_flow_key key_of(const hfi_ctx *ctx, bool ip6, uint32_t index) {
+    const hfi_time_wait *entry = &family_of(ctx, ip6).entries[index];
+    hfi_flow_key key = {ctx->locals[entry->local], hf_addr4(0, 0, 0, 0), entry->local_port,
+                        entry->remote_port};
+    if (ip6) memcpy(key.remote.bytes, ctx->tw6_head[index].remote_head, 12);
+    memcpy(key.remote.bytes + 12, entry->remote4, 4);
+    return key;
+}
+
+bool hfi_tw_matches(const hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key) {
+    const hfi_flow_key mine = key_of(ctx, is_ip6(ref), index_of(ref));
+    return mine.local_port == key->local_port && mine.remote_port == key->remote_port &&
+           memcmp(&mine.remote, &key->remote, 16) == 0 && memcmp(&mine.local, &key->local, 16) == 0;
+}
+
+/* ---- The lists: one FIFO a class, oldest first ---- */
+
+static void append(family f, uint32_t index) {
+    hfi_time_wait *entry = &f.entries[index];
+    entry->next = HFI_NONE;
+    entry->previous = f.pool->tail[entry->kind];
+    if (entry->previous == HFI_NONE)
+        f.pool->head[entry->kind] = index;
+    else
+        f.entries[entry->previous].next = index;
+    f.pool->tail[entry->kind] = index;
+}
+
+static void unlink_entry(family f, uint32_t index) {
+    const hfi_time_wait *entry = &f.entries[index];
+    if (entry->previous == HFI_NONE)
+        f.pool->head[entry->kind] = entry->next;
+    else
+        f.entries[entry->previous].next = entry->next;
+    if (entry->next == HFI_NONE)
+        f.pool->tail[entry->kind] = entry->previous;
+    else
+        f.entries[entry->next].previous = entry->previous;
+}
+
+static void remove_entry(hfi_ctx *ctx, bool ip6, uint32_t index, hf_cause cause) {
+    const family f = family_of(ctx, ip6);
+    const hfi_flow_key key = key_of(ctx, ip6, index);
+    hfi_note(ctx, HFI_NONE, cause, f.entries[index].local_port,
+             (uint32_t)(f.entries[index].until - ctx->now_tick));
+    hfi_flow_remove(&ctx->flow, hfi_flow_hash(&ctx->flow, &key), ref_of(ip6, index));
+    unlink_entry(f, index);
+    f.entries[index].next = f.pool->free;
+    f.pool->free = index;
+    f.pool->used--;
+}
+
+/* The free list runs through the entries' own links. */
+static uint32_t take_free(family f) {
+    const hfi_index index = f.pool->free;
+    if (index == HFI_NONE) return HFI_NONE;
+    f.pool->free = f.entries[index].next;
+    f.pool->used++;
+    return index;
+}
+
+void hfi_tw_init(hfi_ctx *ctx) {
+    for (int ip6 = 0; ip6 < 2; ip6++) {
+        const family f = family_of(ctx, ip6 == 1);
+        const uint32_t count =
+            ip6 == 1 ? ctx->root->config.time_wait6 : ctx->root->config.time_wait;
+        f.pool->free = count > 0 ? 0 : HFI_NONE;
+        for (uint32_t i = 0; i < count; i++) f.entries[i].next = i + 1 < count ? i + 1 : HFI_NONE;
+        for (int kind = 0; kind < HFI_TW_CLASSES; kind++)
+            f.pool->head[kind] = f.pool->tail[kind] = HFI_NONE;
+    }
+}
+
+static uint32_t take_entry(hfi_ctx *ctx, bool ip6) {
+    const family f = family_of(ctx, ip6);
+    const uint32_t free_index = take_free(f);
+    if (free_index != HFI_NONE) return free_index;
+    for (int kind = 0; kind < HFI_TW_CLASSES; kind++) {
+        const hfi_index oldest = f.pool->head[kind];
+        if (oldest == HFI_NONE) continue;
+        remove_entry(ctx, ip6, oldest,
+                     kind == HFI_TW_UNGUARDED ? HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE
+                                              : HF_CAUSE_TIME_WAIT_EVICTED_GUARDED);
+        return take_free(f);
+    }
+    return HFI_NONE; /* a table without entries: TIME_WAIT is skipped, and counted */
+}
+
+/* ---- Life ---- */
+
+static void restart(hfi_ctx *ctx, bool ip6, uint32_t index) {
+    const family f = family_of(ctx, ip6);
+    unlink_entry(f, index);
+    f.entries[index].until = hfi_ticks_from(ctx, ctx->limits->msl2_ns);
+    append(f, index);
+}
+
+void hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn) {
+    const hfi_flow_key key = hfi_conn_key(ctx, conn);
+    const bool ip6 = !hf_addr_is4(&conn->remote);
+    const uint32_t index = take_entry(ctx, ip6);
+    if (index == HFI_NONE) {
+        hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE,
+                 conn->local_port, 0);
+        return;
+    }
+    const family f = family_of(ctx, ip6);
+    const bool timestamps = hfi_has(conn, HFI_F_TIMESTAMPS);
+    const bool ahead = hf_seq_lt(conn->snd_nxt, hfi_isn(ctx, &key));
+    f.entries[index] = (hfi_time_wait){.remote_port = conn->remote_port,
+                                       .local_port = conn->local_port,
+                                       .local = conn->local,
+                                       .kind = (uint8_t)(timestamps ? HFI_TW_TIMESTAMPS
+                                                         : ahead    ? HFI_TW_ISN
+                                                                    : HFI_TW_UNGUARDED),
+                                       .flags = timestamps ? WITH_TIMESTAMPS : 0,
+                                       .snd_nxt = conn->snd_nxt,
+                                       .rcv_nxt = conn->rcv_nxt,
+                                       .ts_recent = conn->ts_recent,
+                                       .until = hfi_ticks_from(ctx, ctx->limits->msl2_ns)};
+    memcpy(f.entries[index].remote4, conn->remote.bytes + 12, 4);
+    if (ip6) memcpy(ctx->tw6_head[index].remote_head, conn->remote.bytes, 12);
+    append(f, index);
+    hfi_flow_replace(&ctx->flow, hfi_flow_hash(&ctx->flow, &key),
+                     hfi_flow_ref(HFI_FLOW_CONN, hfi_conn_index(ctx, conn)), ref_of(ip6, index));
+    conn->flags &= ~(uint32_t)HFI_F_KNOWN;
+    hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_TIME_WAIT_STARTED,
+             (uint32_t)(ctx->limits->msl2_ns / HF_MS), 0);
+}
+
+uint32_t hfi_tw_expire(hfi_ctx *ctx, uint32_t budget) {
+    uint32_t gone = 0;
+    for (int family_index = 0; family_index < 2; family_index++) {
+        const family f = family_of(ctx, family_index == 1);
+        for (int kind = 0; kind < HFI_TW_CLASSES; kind++)
+            while (gone < budget && f.pool->head[kind] != HFI_NONE &&
+                   hfi_tick_le(f.entries[f.pool->head[kind]].until, ctx->now_tick)) {
+                remove_entry(ctx, family_index == 1, f.pool->head[kind], HF_CAUSE_TIME_WAIT_ENDED);
+                gone++;
+            }
+    }
+    return gone;
+}
+
+hf_ns hfi_tw_next_at(const hfi_ctx *ctx) {
+    hf_ns next = HF_NEVER;
+    for (int family_index = 0; family_index < 2; family_index++) {
+        const family f = family_of(ctx, family_index == 1);
+        for (int kind = 0; kind < HFI_TW_CLASSES; kind++)
+            if (f.pool->head[kind] != HFI_NONE)
+                next = hfi_min64(
+                    next, hfi_tick_near_ns(f.entries[f.pool->head[kind]].until, ctx->now_ns));
+    }
+    return next;
+}
+
+/* ---- Segments ---- */
+
+/* RFC 6191 2: a SYN with a newer timestamp, or beyond what we have received, cannot be an old one.
+ */
+static bool is_newer_syn(const hfi_time_wait *entry, const hfi_tcp_view *seg) {
+    const bool both =
+        (entry->flags & WITH_TIMESTAMPS) != 0 && (seg->options.present & HFI_OPT_TIMESTAMPS) != 0;
+    if (both && hf_seq_lt(entry->ts_recent, seg->options.ts_value)) return true;
+    if (both && hf_seq_lt(seg->options.ts_value, entry->ts_recent)) return false;
+    return hf_seq_lt(entry->rcv_nxt, seg->seq);
+}
+
+static void acknowledge(hfi_ctx *ctx, const hfi_time_wait *entry, const hfi_arrival *arrival,
+                        hfi_effects *effects) {
+    hfi_departure reply = hfi_reply_to(arrival, HF_CAUSE_SENT_TIME_WAIT_ACK);
+    reply.tcp.flags = HFI_TCP_ACK;
+    reply.tcp.seq = entry->snd_nxt;
+    reply.tcp.ack = entry->rcv_nxt;
+    if ((entry->flags & WITH_TIMESTAMPS) != 0) {
+        const hfi_flow_key key = {arrival->destination, arrival->source, entry->local_port,
+                                  entry->remote_port};
+        reply.tcp.options.present = HFI_OPT_TIMESTAMPS;
+        reply.tcp.options.ts_value = hfi_timestamp(ctx, &key);
+        reply.tcp.options.ts_echo = entry->ts_recent;
+    }
+    hfi_reply_send(ctx, effects, &reply);
+}
+
+/* RFC 1337 ignores every RST. But an exact one right after our ACK of a SYN comes from a peer that
+ * restarts and cannot get through: the entry makes way, once. */
+static hf_cause reset(hfi_ctx *ctx, uint32_t ref, hfi_time_wait *entry, const hfi_tcp_view *seg) {
+    if ((entry->flags & PROBED) == 0 || seg->seq != entry->rcv_nxt)
+        return HF_CAUSE_DROP_RST_TIME_WAIT;
+    remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TW_ENDED_BY_RESTARTING_PEER);
+    return HF_CAUSE_TW_ENDED_BY_RESTARTING_PEER;
+}
+
+hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival,
+                            hfi_effects *effects, hf_cause *ret_cause, hf_seq *ret_isn) {
+    const family f = family_of(ctx, is_ip6(ref));
+    hfi_time_wait *entry = &f.entries[index_of(ref)];
+    const hfi_tcp_view *seg = &arrival->tcp;
+    if ((seg->flags & HFI_TCP_RST) != 0) {
+        *ret_cause = reset(ctx, ref, entry, seg);
+        return HFI_TW_DONE;
+    }
+    const bool syn = (seg->flags & (HFI_TCP_SYN | HFI_TCP_ACK)) == HFI_TCP_SYN;
+    if (syn && is_newer_syn(entry, seg)) {
+        *ret_isn = entry->snd_nxt + 65537;
+        remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TIME_WAIT_ENDED);
+        *ret_cause = HF_CAUSE_TOOK_TIME_WAIT_SYN;
+        return HFI_TW_NEW_INCARNATION;
+    }
+    if (syn)
+        entry->flags |= PROBED;
+    else
+        entry->flags &= (uint8_t)~PROBED;
+    acknowledge(ctx, entry, arrival, effects);
+    const bool fin_again =
+        (seg->flags & HFI_TCP_FIN) != 0 && seg->seq + hfi_tcp_seq_bytes(seg) == entry->rcv_nxt;
+    if (fin_again) restart(ctx, is_ip6(ref), index_of(ref));
+    *ret_cause = fin_again ? HF_CAUSE_TOOK_FIN : HF_CAUSE_DROP_OUT_OF_WINDOW;
+    return HFI_TW_DONE;
+}
+
+bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *ret_isn) {
+    const family f = family_of(ctx, is_ip6(ref));
+    const hfi_time_wait *entry = &f.entries[index_of(ref)];
+    /* Our TSval has grown since the last segment of the old incarnation only after a tick. */
+    const hfi_tick began = entry->until - (hfi_tick)(ctx->limits->msl2_ns / HFI_TICK_NS);
+    if ((entry->flags & WITH_TIMESTAMPS) == 0 || ctx->now_tick - began < 1000) return false;
+    const hf_seq isn = hfi_isn(ctx, key);
+    *ret_isn = hf_seq_max(isn, entry->snd_nxt + 65537);
+    remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TIME_WAIT_ENDED);
+    return true;
+}

@@ -1,0 +1,40 @@
+/* TIME_WAIT: what guards an address pair after this side closed first (RFC 9293 3.6, MUST-13).
+ *
+ * A table of its own, 36 bytes an entry (48 for IPv6) and a flow slot; never a connection. All
+ * entries live equally long, so each class is a FIFO and expiry looks at heads only. When the table
+ * is full an entry leaves early, in the order of harm:
+ *
+ *     TIMESTAMPS  both sides use them: PAWS and our growing TSval guard the pair (RFC 7323, 6191)
+ *     ISN         our keyed ISN clock is ahead of snd.nxt: a new incarnation cannot be confused
+ *     UNGUARDED   nothing else guards: counted as unsafe
+ */
+#ifndef HFI_TIME_WAIT_H
+#define HFI_TIME_WAIT_H
+
+#include "reply/reply.h"
+
+/* Empties the table. */
+void hfi_tw_init(hfi_ctx *ctx);
+
+/* Moves a connection into the table: its flow entry now means TIME_WAIT. The connection ends
+ * elsewhere. */
+void hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn);
+
+/* True if entry `ref` is for this key. */
+bool hfi_tw_matches(const hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key);
+
+typedef enum hfi_tw_verdict { HFI_TW_DONE, HFI_TW_NEW_INCARNATION } hfi_tw_verdict;
+
+/* A segment for an entry. NEW_INCARNATION: the entry is gone, treat the SYN as in LISTEN, with an
+ * ISN of at least *ret_isn. */
+hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival,
+                            hfi_effects *effects, hf_cause *ret_cause, hf_seq *ret_isn);
+
+/* Our own connect wants the pair: true if the entry allows it (RFC 6191) and is gone. */
+bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *ret_isn);
+
+/* Lets entries go that are due, at most `budget`; returns how many. */
+uint32_t hfi_tw_expire(hfi_ctx *ctx, uint32_t budget);
+hf_ns hfi_tw_next_at(const hfi_ctx *ctx);
+
+#endif

@@ -1,0 +1,280 @@
+#include "live/live.h"
+
+#define SPACING_MAX_NS (60 * HF_SECOND)
+#define KEEPALIVE_INTERVAL_DEFAULT_NS (75 * HF_SECOND)
+#define KEEPALIVE_COUNT_DEFAULT 9
+#define MIN_PROBES_DEFAULT 4
+
+static uint32_t min_probes(const hf_tcp_options *options) {
+    return options->min_probes != 0 ? options->min_probes : MIN_PROBES_DEFAULT;
+}
+
+static hf_ns spacing_ns(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hf_ns sixth = hfi_options(ctx, conn)->detect_within_ns / 6;
+    return hfi_min64(hfi_max64(sixth, hfi_recover_patience_ns(conn)), SPACING_MAX_NS);
+}
+
+hf_ns hfi_live_bound_ns(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    if (options->detect_within_ns == 0) return 0;
+    return hfi_max64(options->detect_within_ns, (min_probes(options) + 1) * spacing_ns(ctx, conn));
+}
+
+void hfi_live_begin(hfi_ctx *ctx, hfi_conn *conn) {
+    conn->heard_at = conn->elicited_at = ctx->now_tick;
+    conn->unanswered = 0;
+}
+
+void hfi_live_heard(hfi_ctx *ctx, hfi_conn *conn) {
+    conn->heard_at = ctx->now_tick;
+    conn->unanswered = 0;
+    conn->flags &= ~(uint32_t)HFI_F_WARNED;
+}
+
+void hfi_live_elicited(hfi_ctx *ctx, hfi_conn *conn) {
+    const hf_ns since_ns = (hf_ns)(uint32_t)(ctx->now_tick - conn->counted_at) * HFI_TICK_NS;
+    conn->elicited_at = ctx->now_tick;
+    /* A tick of tolerance: timers round to ticks, and a probe at its instant must count. */
+    if (conn->unanswered > 0 && since_ns + HFI_TICK_NS < spacing_ns(ctx, conn)) return;
+    conn->counted_at = ctx->now_tick;
+    if (conn->unanswered < UINT8_MAX) conn->unanswered++;
+}
+
+/* ---- What is outstanding ---- */
+
+static bool outstanding(const hfi_conn *conn) { return hfi_in_flight(conn) > 0; }
+static bool queued(const hfi_conn *conn) { return hfi_in_flight(conn) > 0 || hfi_unsent(conn) > 0; }
+
+static hf_ns silence_ns(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return (hf_ns)(uint32_t)(ctx->now_tick - conn->heard_at) * HFI_TICK_NS;
+}
+
+/* An instant on the silence clock, as a tick that is never early: heard_at was rounded down. */
+static hfi_tick after_heard(const hfi_conn *conn, hf_ns wait_ns) {
+    return conn->heard_at + 1 + hfi_tick_deadline(wait_ns);
+}
+
+static bool keepalive_applies(const hfi_ctx *ctx, const hfi_conn *conn) {
+    if (hfi_options(ctx, conn)->keepalive_idle_ns == 0 || conn->state == HF_SYN_SENT) return false;
+    return !queued(conn); /* RFC 9293 MUST-26 */
+}
+
+static hf_ns keepalive_interval(const hf_tcp_options *options) {
+    return options->keepalive_interval_ns != 0 ? options->keepalive_interval_ns
+                                               : KEEPALIVE_INTERVAL_DEFAULT_NS;
+}
+
+static uint32_t keepalive_count(const hf_tcp_options *options) {
+    return options->keepalive_count != 0 ? options->keepalive_count : KEEPALIVE_COUNT_DEFAULT;
+}
+
+/* ---- Planning ---- */
+
+/* After a jump of time nobody is silent before one fresh question had its time to be answered. */
+static bool gap_forbids(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return ctx->now_ns < ctx->root->gap_until_ns + hfi_recover_patience_ns(conn) &&
+           hfi_tick_past_ns(conn->heard_at, ctx->now_ns) < ctx->root->gap_until_ns;
+}
+
+/* detect_within: the next probe, resend or verdict. */
+static hfi_tick bound_next(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hf_ns s = spacing_ns(ctx, conn), bound = hfi_live_bound_ns(ctx, conn);
+    const uint32_t wanted = min_probes(hfi_options(ctx, conn));
+    if (conn->unanswered >= wanted) {
+        if (!gap_forbids(ctx, conn)) return after_heard(conn, bound);
+        return hfi_tick_deadline(ctx->root->gap_until_ns + hfi_recover_patience_ns(conn));
+    }
+    const hfi_tick again = conn->elicited_at + hfi_tick_deadline(s);
+    if (outstanding(conn)) return again;
+    const hfi_tick planned = after_heard(conn, bound - (wanted - conn->unanswered) * s);
+    return conn->unanswered > 0 && hfi_tick_lt(planned, again) ? again : planned;
+}
+
+static hfi_tick keepalive_next(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    if (conn->unanswered == 0) return after_heard(conn, options->keepalive_idle_ns);
+    return conn->elicited_at + hfi_tick_deadline(keepalive_interval(options));
+}
+
+/* The user timeout counts from the first transmission that brought no progress (as Linux does). */
+static hfi_tick user_timeout_next(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return conn->progress_at + hfi_tick_deadline(hfi_options(ctx, conn)->user_timeout_ns);
+}
+
+static bool user_timeout_applies(const hfi_ctx *ctx, const hfi_conn *conn) {
+    if (hfi_options(ctx, conn)->user_timeout_ns == 0 || !queued(conn)) return false;
+    /* A peer that answers with a closed window is alive (MUST-37); Linux ends it all the same. */
+    return outstanding(conn) || hfi_quirk(ctx, HF_QUIRK_USER_TIMEOUT_OVERRIDES) ||
+           conn->backoff > 0;
+}
+
+void hfi_live_plan(hfi_ctx *ctx, hfi_conn *conn) {
+    bool any = false;
+    hfi_tick next = 0;
+    if (hfi_options(ctx, conn)->detect_within_ns != 0) any = true, next = bound_next(ctx, conn);
+    if (keepalive_applies(ctx, conn)) {
+        const hfi_tick at = keepalive_next(ctx, conn);
+        if (!any || hfi_tick_lt(at, next)) any = true, next = at;
+    }
+    if (user_timeout_applies(ctx, conn)) {
+        const hfi_tick at = user_timeout_next(ctx, conn);
+        if (!any || hfi_tick_lt(at, next)) any = true, next = at;
+    }
+    conn->timers = (uint8_t)(any ? conn->timers | HFI_T_LIVE : conn->timers & ~HFI_T_LIVE);
+    conn->live_at = next;
+}
+
+/* ---- What is due ---- */
+
+static void warn_unheard(hfi_ctx *ctx, hfi_conn *conn) {
+    if (hfi_has(conn, HFI_F_WARNED)) return;
+    conn->flags |= HFI_F_WARNED;
+    hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_UNHEARD_WARNING,
+             (uint32_t)(silence_ns(ctx, conn) / HF_MS), 0);
+    hfi_conn_event(ctx, conn, HF_EVENT_UNHEARD);
+}
+
+/* Asks for a sign of life: by the oldest data if there is any, else by a probe. */
+static void elicit(hfi_ctx *ctx, hfi_conn *conn) {
+    if (conn->unanswered > 0) warn_unheard(ctx, conn);
+    if (conn->state == HF_SYN_SENT)
+        hfi_conn_owe(ctx, conn, HFI_P_SYN);
+    else
+        hfi_conn_owe(ctx, conn, outstanding(conn) ? HFI_P_RESEND : HFI_P_PROBE);
+}
+
+static bool bound_is_over(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    if (options->detect_within_ns == 0 || gap_forbids(ctx, conn)) return false;
+    return conn->unanswered >= min_probes(options) &&
+           !hfi_tick_lt(ctx->now_tick, after_heard(conn, hfi_live_bound_ns(ctx, conn)));
+}
+
+static bool strict_is_over(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    if (options->detect_within_ns == 0 || !options->detect_strict) return false;
+    return hfi_live_bound_ns(ctx, conn) > options->detect_within_ns &&
+           !hfi_tick_lt(ctx->now_tick, after_heard(conn, options->detect_within_ns));
+}
+
+static bool keepalive_is_over(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    if (!keepalive_applies(ctx, conn) || hfi_tick_lt(ctx->now_tick, keepalive_next(ctx, conn)))
+        return false;
+    if (hfi_quirk(ctx, HF_QUIRK_USER_TIMEOUT_OVERRIDES) && options->user_timeout_ns != 0)
+        return conn->unanswered > 0 && silence_ns(ctx, conn) >= options->user_timeout_ns;
+    return conn->unanswered >= keepalive_count(options);
+}
+
+/* CLOCK_GAP: what was asked before we were away ourselves proves nothing: one question is asked
+ * anew. */
+static void forget_questions_before_gap(hfi_ctx *ctx, hfi_conn *conn) {
+    if (!gap_forbids(ctx, conn) ||
+        hfi_tick_past_ns(conn->elicited_at, ctx->now_ns) >= ctx->root->gap_until_ns)
+        return;
+    const uint32_t wanted = min_probes(hfi_options(ctx, conn));
+    if (conn->unanswered >= wanted) conn->unanswered = (uint8_t)(wanted - 1);
+}
+
+hfi_live_verdict hfi_live_timeout(hfi_ctx *ctx, hfi_conn *conn) {
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    const bool quiet = hfi_quirk(ctx, HF_QUIRK_NO_RST_ON_GIVING_UP);
+    const hf_cause reset = conn->state == HF_SYN_SENT ? HF_CAUSE_NONE : HF_CAUSE_SENT_RST_GAVE_UP;
+    if (strict_is_over(ctx, conn))
+        return (hfi_live_verdict){HF_CAUSE_END_BOUND_UNSOUND, HF_CAUSE_BY_DETECT_WITHIN, reset};
+    if (bound_is_over(ctx, conn))
+        return (hfi_live_verdict){HF_CAUSE_END_PEER_SILENT, HF_CAUSE_BY_DETECT_WITHIN, reset};
+    if (keepalive_is_over(ctx, conn)) {
+        const bool by_user =
+            hfi_quirk(ctx, HF_QUIRK_USER_TIMEOUT_OVERRIDES) && options->user_timeout_ns != 0;
+        return (hfi_live_verdict){HF_CAUSE_END_PEER_SILENT,
+                                  by_user ? HF_CAUSE_BY_USER_TIMEOUT : HF_CAUSE_BY_KEEPALIVE_COUNT,
+                                  reset};
+    }
+    if (user_timeout_applies(ctx, conn) &&
+        !hfi_tick_lt(ctx->now_tick, user_timeout_next(ctx, conn)))
+        return (hfi_live_verdict){HF_CAUSE_END_PEER_SILENT, HF_CAUSE_BY_USER_TIMEOUT,
+                                  quiet ? HF_CAUSE_NONE : reset};
+    forget_questions_before_gap(ctx, conn);
+    const bool ask_bound =
+        options->detect_within_ns != 0 && !hfi_tick_lt(ctx->now_tick, bound_next(ctx, conn));
+    const bool ask_keepalive =
+        keepalive_applies(ctx, conn) && !hfi_tick_lt(ctx->now_tick, keepalive_next(ctx, conn));
+    if (ask_bound || ask_keepalive) elicit(ctx, conn);
+    return (hfi_live_verdict){HF_CAUSE_NONE, HF_CAUSE_NONE, HF_CAUSE_NONE};
+}
+
+/* ---- The persist timer, RFC 9293 3.8.6.1 ---- */
+
+static hf_ns persist_wait_ns(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return hfi_min64(hfi_recover_rto_ns(ctx, conn), ctx->limits->persist_max_ns);
+}
+
+void hfi_live_persist(hfi_ctx *ctx, hfi_conn *conn) {
+    if (!hfi_send_blocked(conn)) {
+        if (!hfi_has(conn, HFI_F_PERSIST)) return;
+        conn->flags &= ~(uint32_t)HFI_F_PERSIST;
+        conn->backoff = 0;
+        if (hfi_in_flight(conn) == 0) hfi_recover_stop_timer(conn);
+        return;
+    }
+    if (hfi_has(conn, HFI_F_PERSIST) && (conn->timers & HFI_T_RTX) != 0) return;
+    conn->flags |= HFI_F_PERSIST;
+    conn->timers |= HFI_T_RTX;
+    conn->rtx_at = hfi_ticks_from(ctx, persist_wait_ns(ctx, conn));
+}
+
+hfi_live_verdict hfi_live_persist_timeout(hfi_ctx *ctx, hfi_conn *conn) {
+    const hfi_live_verdict go_on = {HF_CAUSE_NONE, HF_CAUSE_NONE, HF_CAUSE_NONE};
+    conn->timers &= (uint8_t)~HFI_T_RTX;
+    const bool window_open = hf_seq_lt(conn->snd_nxt, conn->snd_una + conn->snd_wnd);
+    if (window_open || hfi_has(conn, HFI_F_STARVED)) {
+        /* Not the peer but silly window avoidance, or our own memory, keeps data back. */
+        hfi_conn_owe(ctx, conn, HFI_P_DATA | HFI_P_OVERRIDE);
+        hfi_live_persist(ctx, conn);
+        return go_on;
+    }
+    /* Only probes that nobody answers count: a peer that answers may stay closed for ever, MUST-37.
+     */
+    if (conn->unanswered == 0) conn->transmissions = 0;
+    if (conn->transmissions >= ctx->limits->persist_limit) {
+        const hf_cause reset = hfi_quirk(ctx, HF_QUIRK_NO_RST_ON_GIVING_UP)
+                                   ? HF_CAUSE_NONE
+                                   : HF_CAUSE_SENT_RST_GAVE_UP;
+        return (hfi_live_verdict){HF_CAUSE_END_PEER_SILENT, HF_CAUSE_BY_PERSIST_LIMIT, reset};
+    }
+    conn->transmissions++;
+    if (conn->backoff < 20) conn->backoff++;
+    hfi_live_persist(ctx, conn);
+    hfi_conn_owe(ctx, conn, HFI_P_PROBE);
+    return go_on;
+}
+
+void hfi_live_probe(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
+    const bool window = hfi_has(conn, HFI_F_PERSIST);
+    ret->tcp.seq = conn->snd_una - 1;
+    ret->tcp.flags = HFI_TCP_ACK;
+    ret->cause = window ? HF_CAUSE_SENT_WINDOW_PROBE : HF_CAUSE_SENT_KEEPALIVE;
+    ret->a = (uint32_t)(silence_ns(ctx, conn) / HF_MS);
+    ret->b = window ? conn->transmissions : conn->unanswered + 1u;
+}
+
+hf_ns hfi_live_notice_by(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    hf_ns by = HF_NEVER;
+    if (hfi_has(conn, HFI_F_ENDED)) return by;
+    if (options->detect_within_ns != 0) by = hfi_live_bound_ns(ctx, conn);
+    if (keepalive_applies(ctx, conn))
+        by = hfi_min64(by, options->keepalive_idle_ns +
+                               keepalive_count(options) * keepalive_interval(options));
+    if (user_timeout_applies(ctx, conn)) by = hfi_min64(by, options->user_timeout_ns);
+    if (outstanding(conn)) {
+        hf_ns limit = 0, wait = (hf_ns)conn->rto_us * HF_US;
+        for (uint32_t i = 0; i <= ctx->limits->retransmit_limit; i++) {
+            limit += hfi_min64(wait, ctx->limits->rto_max_ns);
+            wait = hfi_min64(wait * 2, ctx->limits->rto_max_ns);
+        }
+        by = hfi_min64(by, limit);
+    }
+    return by == HF_NEVER ? by : hfi_tick_past_ns(conn->heard_at, ctx->now_ns) + by;
+}

@@ -1,0 +1,206 @@
+/* Active opens, and what the two SYNs agree on. */
+#include "open/open.h"
+#include "open/internal.h"
+
+hfi_index hfi_open_take(hfi_ctx *ctx) {
+    const hfi_index index = hfi_pool_take(&ctx->root->conn_pool, ctx->conn_next);
+    if (index == HFI_NONE) return HFI_NONE;
+    hfi_conn *conn = &ctx->conns[index];
+    const uint32_t generation = conn->generation;
+    memset(conn, 0, sizeof *conn);
+    conn->generation = generation;
+    conn->ready_next = conn->tx_next = conn->queue_next = conn->listener = HFI_NONE;
+    conn->path = HFI_NONE;
+    conn->tx_head = conn->tx_tail = conn->rx_head = conn->rx_tail = HFI_NONE;
+    conn->range_head = conn->range_recent = HFI_NONE;
+    conn->challenge_at = ctx->now_tick - 1000;
+    hfi_recover_begin(ctx, conn);
+    hfi_live_begin(ctx, conn);
+    ctx->root->live++;
+    return index;
+}
+
+/* ---- Segment sizes ---- */
+
+/* What we can receive in one segment on this way: RFC 9293 3.7.1 MUST-67. */
+uint16_t hfi_open_our_mss(const hf_addr *remote, uint32_t mtu) {
+    const uint32_t headers = hf_addr_is4(remote) ? 40 : 60;
+    return (uint16_t)(hfi_min32(mtu, UINT16_MAX) - headers);
+}
+
+/* Payload of a full segment: the peer's MSS (536 or 1220 if it named none, MUST-15), our way, less
+ * the options that each segment carries (MUST-16). A floor keeps tiny ones from tiny segments. */
+uint16_t hfi_open_send_mss(const hf_addr *remote, const hfi_tcp_options *options, uint32_t our_mss,
+                           bool timestamps) {
+    const uint32_t absent = hf_addr_is4(remote) ? 536 : 1220;
+    uint32_t mss =
+        (options->present & HFI_OPT_MSS) != 0 ? hfi_max32(options->mss, MSS_FLOOR) : absent;
+    mss = hfi_min32(mss, our_mss);
+    return (uint16_t)(mss - (timestamps ? 12 : 0));
+}
+
+uint8_t hfi_open_wscale(uint32_t receive_bytes) {
+    const uint32_t limit = receive_bytes != 0 ? receive_bytes : 256u * 1024;
+    uint8_t scale = 0;
+    while (scale < 14 && (limit >> scale) > 65535) scale++;
+    return scale;
+}
+
+/* ---- Ports ---- */
+
+/* True if the key is free, or TIME_WAIT lets it go. */
+static bool tuple_is_free(hfi_ctx *ctx, const hfi_flow_key *key, hf_seq *ret_isn,
+                          bool *ret_has_isn) {
+    const uint64_t hash = hfi_flow_hash(&ctx->flow, key);
+    hfi_flow_probe probe = hfi_flow_find(&ctx->flow, hash);
+    for (uint32_t ref; (ref = hfi_flow_next(&ctx->flow, &probe)) != HFI_NONE;) {
+        if (!hfi_open_ref_matches(ctx, ref, key)) continue;
+        if (hfi_flow_kind(ref) != HFI_FLOW_TIME_WAIT) return false;
+        *ret_has_isn = hfi_tw_reuse(ctx, ref, key, ret_isn);
+        return *ret_has_isn;
+    }
+    return true;
+}
+
+static hf_err choose_port(hfi_ctx *ctx, hfi_flow_key *key, hf_seq *ret_isn, bool *ret_has_isn) {
+    if (key->local_port != 0)
+        return tuple_is_free(ctx, key, ret_isn, ret_has_isn) ? HF_OK : HF_TUPLE_IN_USE;
+    hfi_ports *ports = &ctx->root->ports;
+    const uint32_t count = hfi_ports_count(ports);
+    for (uint32_t attempt = 0; attempt < count; attempt++) {
+        key->local_port =
+            hfi_ports_candidate(ports, &key->local, &key->remote, key->remote_port, attempt);
+        if (!tuple_is_free(ctx, key, ret_isn, ret_has_isn)) continue;
+        hfi_ports_commit(ports, &key->local, &key->remote, key->remote_port, attempt);
+        return HF_OK;
+    }
+    return HF_NO_PORT;
+}
+
+/* ---- OPEN ---- */
+
+hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_conn) {
+    hfi_flow_key key = how->key;
+    hf_seq least_isn = 0;
+    bool has_isn = false;
+    if (hfi_pool_left(&ctx->root->conn_pool) <= ctx->root->syn_pool.used)
+        return HF_NO_CONNECTION_SLOT;
+    const hf_err err = choose_port(ctx, &key, &least_isn, &has_isn);
+    if (err != HF_OK) return err;
+    const hfi_index index = hfi_open_take(ctx);
+    hfi_conn *conn = &ctx->conns[index];
+    conn->remote = key.remote;
+    conn->remote_port = key.remote_port;
+    conn->local = how->local;
+    conn->local_port = key.local_port;
+    conn->options = how->options;
+    conn->mss = hfi_open_our_mss(&key.remote, how->mtu);
+    if (!hfi_flow_insert(&ctx->flow, hfi_flow_hash(&ctx->flow, &key),
+                         hfi_flow_ref(HFI_FLOW_CONN, index))) {
+        hfi_pool_give(&ctx->root->conn_pool, ctx->conn_next, index);
+        ctx->root->live--;
+        return HF_NO_MEMORY;
+    }
+    conn->flags |= HFI_F_KNOWN;
+    const hf_seq isn = hfi_isn(ctx, &key);
+    hfi_send_begin(ctx, conn, has_isn ? hf_seq_max(isn, least_isn) : isn);
+    hfi_conn_move(ctx, conn, HF_SYN_SENT);
+    hfi_conn_owe(ctx, conn, HFI_P_SYN);
+    *ret_conn = index;
+    return HF_OK;
+}
+
+/* What both SYNs carry is agreed (RFC 7323 2.2, 3.2; RFC 2018 2); our SYN offers everything. */
+void hfi_open_take_syn(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
+    const hfi_tcp_options *options = &seg->options;
+    const uint32_t our_mss = conn->mss, window = conn->rcv_adv - conn->rcv_nxt;
+    hfi_receive_begin(ctx, conn, seg->seq);
+    conn->rcv_adv = conn->rcv_nxt + window; /* what our SYN promised */
+    if ((options->present & HFI_OPT_TIMESTAMPS) != 0) {
+        conn->flags |= HFI_F_TIMESTAMPS;
+        conn->ts_recent = options->ts_value;
+        conn->ts_recent_at = ctx->now_tick;
+    }
+    if ((options->present & HFI_OPT_SACK_PERMITTED) != 0) conn->flags |= HFI_F_SACK;
+    if ((options->present & HFI_OPT_WSCALE) != 0) {
+        conn->flags |= HFI_F_WSCALE;
+        conn->snd_wscale = options->wscale & 15;
+        conn->rcv_wscale = hfi_open_wscale(hfi_options(ctx, conn)->receive_bytes) & 15;
+    }
+    conn->mss = hfi_open_send_mss(&conn->remote, options, our_mss, hfi_has(conn, HFI_F_TIMESTAMPS));
+}
+
+void hfi_open_syn(hfi_ctx *ctx, hfi_conn *conn, bool ack, hfi_departure *ret) {
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    const hfi_flow_key key = hfi_conn_key(ctx, conn);
+    const bool again = conn->snd_nxt != conn->iss;
+    ret->tcp.seq = conn->iss;
+    ret->tcp.flags = HFI_TCP_SYN;
+    ret->cause = ack     ? HF_CAUSE_SENT_SYN_ACK_SIMULTANEOUS
+                 : again ? HF_CAUSE_SENT_SYN_AGAIN
+                         : HF_CAUSE_SENT_SYN;
+    ret->a =
+        (uint32_t)((uint64_t)(uint32_t)(ctx->now_tick - conn->progress_at) * HFI_TICK_NS / HF_MS);
+    ret->b = conn->backoff;
+    if (!again) {
+        const uint32_t window = hfi_receive_first_window(ctx, options->receive_bytes, conn->mss);
+        hfi_receive_grant_first(ctx, conn, window);
+        conn->snd_nxt = conn->iss + 1;
+        conn->progress_at = ctx->now_tick;
+    }
+    ret->tcp.window = (uint16_t)hfi_min32(conn->rcv_adv - conn->rcv_nxt, UINT16_MAX);
+    hfi_tcp_options *out = &ret->tcp.options;
+    out->present = HFI_OPT_MSS;
+    out->mss = ack ? (uint16_t)(conn->mss + (hfi_has(conn, HFI_F_TIMESTAMPS) ? 12 : 0)) : conn->mss;
+    if (!ack || hfi_has(conn, HFI_F_WSCALE)) out->present |= HFI_OPT_WSCALE;
+    if (!ack || hfi_has(conn, HFI_F_SACK)) out->present |= HFI_OPT_SACK_PERMITTED;
+    if (!ack || hfi_has(conn, HFI_F_TIMESTAMPS)) out->present |= HFI_OPT_TIMESTAMPS;
+    out->wscale = hfi_open_wscale(options->receive_bytes);
+    out->ts_value = hfi_timestamp(ctx, &key);
+    out->ts_echo = conn->ts_recent;
+    if (ack) {
+        ret->tcp.flags |= HFI_TCP_ACK;
+        ret->tcp.ack = conn->rcv_nxt;
+        hfi_receive_acked(conn);
+    }
+    if ((conn->timers & HFI_T_RTX) == 0) {
+        conn->timers |= HFI_T_RTX;
+        conn->rtx_at = hfi_ticks_from(ctx, hfi_recover_rto_ns(ctx, conn));
+    }
+}
+
+bool hfi_open_timeout(hfi_ctx *ctx, hfi_conn *conn) {
+    const hf_limits *limits = ctx->limits;
+    const bool active = conn->state == HF_SYN_SENT;
+    if (conn->transmissions >= (active ? limits->syn_limit : limits->syn_ack_limit)) return true;
+    conn->transmissions++;
+    /* The first syn_linear of them come without back-off (Linux). */
+    if (!active || conn->transmissions > limits->syn_linear) conn->backoff++;
+    conn->timers |= HFI_T_RTX;
+    conn->rtx_at = hfi_ticks_from(ctx, hfi_recover_rto_ns(ctx, conn));
+    hfi_conn_owe(ctx, conn, active ? HFI_P_SYN : HFI_P_SYN_ACK);
+    return false;
+}
+
+void hfi_open_established(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
+    const bool resent = conn->transmissions > 0;
+    if (!resent && !hfi_has(conn, HFI_F_PASSIVE))
+        hfi_recover_sample(ctx, conn,
+                           (uint32_t)(ctx->now_tick - conn->progress_at) *
+                               (uint32_t)(HFI_TICK_NS / HF_US));
+    conn->snd_una = conn->iss + 1;
+    conn->timers &= (uint8_t)~HFI_T_RTX;
+    hfi_recover_established(ctx, conn, resent);
+    /* Windows of SYN segments are never scaled (RFC 7323 2.2). */
+    const bool syn = (seg->flags & HFI_TCP_SYN) != 0;
+    const uint32_t scale = !syn && hfi_has(conn, HFI_F_WSCALE) ? conn->snd_wscale : 0;
+    conn->snd_wnd = conn->snd_max_wnd = (uint32_t)seg->window << scale;
+    conn->snd_wl1 = seg->seq;
+    conn->snd_wl2 = seg->ack;
+    hfi_conn_move(ctx, conn, HF_ESTABLISHED);
+    hfi_conn_event(ctx, conn, HF_EVENT_CONNECTED | HF_EVENT_WRITABLE);
+    if (hfi_has(conn, HFI_F_FIN_QUEUED)) {
+        hfi_conn_move(ctx, conn, HF_FIN_WAIT_1);
+    }
+    hfi_conn_owe(ctx, conn, HFI_P_DATA);
+}

@@ -1,0 +1,86 @@
+/* open: how connections come to be. Active opens, listeners with their handshakes, SYN cookies,
+ * what the two SYNs agree on, option sets.
+ *
+ * A listener's place is reserved when the SYN is answered: a SYN entry stands for room in the
+ * accept queue and for a connection block, so the handshake's last ACK always finds both. SYN
+ * entries may take three quarters of the backlog; beyond, the policy decides: a cookie (which
+ * reserves nothing, so its ACK may be told by RST that there is no place), silence, or RST.
+ *
+ *     SYN --> SYN entry (flow) --ACK--> connection (same flow slot) --> accept queue -->
+ * application
+ */
+#ifndef HFI_OPEN_H
+#define HFI_OPEN_H
+
+#include "close/time_wait.h"
+#include "live/live.h"
+
+/* ---- Option sets ---- */
+
+/* Finds or makes the set; one more user. HFI_NONE when all are taken. */
+uint32_t hfi_open_options_hold(hfi_ctx *ctx, const hf_tcp_options *options);
+void hfi_open_options_drop(hfi_ctx *ctx, uint32_t index);
+
+/* ---- Connections ---- */
+
+/* A zeroed connection, CLOSED, with its links unset; HFI_NONE when the pool is empty. */
+hfi_index hfi_open_take(hfi_ctx *ctx);
+
+typedef struct hfi_open_how {
+    hfi_flow_key key; /* local_port 0: to be chosen */
+    uint16_t local;   /* index of key.local */
+    uint16_t mtu;
+    uint16_t options; /* held by the caller, taken over on success */
+} hfi_open_how;
+
+/* OPEN, active (RFC 9293 3.10.1). HF_NO_PORT, HF_TUPLE_IN_USE, HF_NO_CONNECTION_SLOT, HF_NO_MEMORY.
+ */
+hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_conn);
+
+/* The peer's SYN (with or without ACK) in SYN_SENT: takes its sequence number and options. */
+void hfi_open_take_syn(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
+
+/* Fills SYN or SYN-ACK. */
+void hfi_open_syn(hfi_ctx *ctx, hfi_conn *conn, bool ack, hfi_departure *ret);
+
+/* SYN_SENT's or SYN_RECEIVED's timer: true if the attempts are used up. */
+bool hfi_open_timeout(hfi_ctx *ctx, hfi_conn *conn);
+
+/* The connection is ESTABLISHED now. */
+void hfi_open_established(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
+
+/* ---- Listeners ---- */
+
+hf_err hfi_open_listen(hfi_ctx *ctx, const hf_listen_options *options, uint32_t option_set,
+                       hfi_index *ret_listener);
+
+/* The listener for a local address and port, or HFI_NONE. */
+hfi_index hfi_open_listener(const hfi_ctx *ctx, const hf_addr *local, uint16_t port);
+
+/* Stops listening: handshakes are forgotten; the caller resets what waits in the accept queue
+ * first. */
+void hfi_open_unlisten(hfi_ctx *ctx, hfi_index listener);
+
+/* A SYN for a listener. `isn` is the least ISN allowed if `has_isn` (after TIME_WAIT). */
+hf_cause hfi_open_arriving_syn(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
+                               bool has_isn, hf_seq isn, hfi_effects *effects);
+
+/* A segment for a SYN entry. If it completes the handshake *ret_conn is the connection, which then
+ * takes the segment; else HFI_NONE. */
+hf_cause hfi_open_entry_input(hfi_ctx *ctx, hfi_index entry, const hfi_arrival *arrival,
+                              hfi_effects *effects, hfi_index *ret_conn);
+
+/* An ACK for a listener without an entry: a cookie of ours, or not. As above. */
+hf_cause hfi_open_cookie_input(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
+                               hfi_effects *effects, hfi_index *ret_conn);
+
+/* True if the entry is for this key. */
+bool hfi_open_entry_matches(const hfi_ctx *ctx, hfi_index entry, const hfi_flow_key *key);
+
+/* The entry's timer: the SYN-ACK again, or the end of the reservation. */
+void hfi_open_entry_timeout(hfi_ctx *ctx, hfi_index entry, hfi_effects *effects);
+
+/* ICMP or RST ended the handshake. */
+void hfi_open_entry_forget(hfi_ctx *ctx, hfi_index entry, hf_cause cause);
+
+#endif

@@ -1,0 +1,204 @@
+#include "recover/recover.h"
+#include "congest/congest.h"
+
+static hfi_congest congest_of(const hfi_conn *conn) {
+    return (hfi_congest){conn->cwnd, conn->ssthresh, conn->accumulated};
+}
+
+static void congest_set(hfi_conn *conn, hfi_congest state) {
+    conn->cwnd = state.cwnd;
+    conn->ssthresh = state.ssthresh;
+    conn->accumulated = state.accumulated;
+}
+
+void hfi_recover_begin(hfi_ctx *ctx, hfi_conn *conn) {
+    conn->rto_us = (hfi_us32)(ctx->limits->rto_initial_ns / HF_US);
+    conn->srtt_us = conn->rttvar_us = 0;
+    conn->segq_head = conn->segq_tail = HFI_NONE;
+    conn->flight = HFI_NONE;
+}
+
+void hfi_recover_established(hfi_ctx *ctx, hfi_conn *conn, bool syn_resent) {
+    congest_set(conn,
+                hfi_congest_initial(conn->mss, syn_resent ? 1 : ctx->limits->initial_window_segs));
+    if (syn_resent) conn->cwnd = conn->mss;
+    conn->backoff = 0;
+    conn->transmissions = 0;
+    conn->recover = conn->snd_una;
+    conn->progress_at = ctx->now_tick;
+}
+
+/* ---- RTT and RTO, RFC 6298 ---- */
+
+void hfi_recover_sample(hfi_ctx *ctx, hfi_conn *conn, hfi_us32 rtt_us) {
+    rtt_us = hfi_max32(rtt_us, 1);
+    if (conn->srtt_us == 0) {
+        conn->srtt_us = rtt_us;
+        conn->rttvar_us = rtt_us / 2;
+    } else {
+        const uint32_t error =
+            rtt_us > conn->srtt_us ? rtt_us - conn->srtt_us : conn->srtt_us - rtt_us;
+        conn->rttvar_us = conn->rttvar_us - conn->rttvar_us / 4 + error / 4;
+        conn->srtt_us = conn->srtt_us - conn->srtt_us / 8 + rtt_us / 8;
+    }
+    const hf_limits *limits = ctx->limits;
+    const uint64_t variance =
+        hfi_max64(4 * (uint64_t)conn->rttvar_us, limits->rto_variance_min_ns / HF_US);
+    const uint64_t rto = hfi_max64(conn->srtt_us + variance, limits->rto_min_ns / HF_US);
+    conn->rto_us = (hfi_us32)hfi_min64(rto, limits->rto_max_ns / HF_US);
+}
+
+hf_ns hfi_recover_rto_ns(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const uint32_t doublings = hfi_min32(conn->backoff, 20);
+    return hfi_min64(((hf_ns)conn->rto_us * HF_US) << doublings, ctx->limits->rto_max_ns);
+}
+
+hf_ns hfi_recover_patience_ns(const hfi_conn *conn) {
+    return hfi_max64((conn->srtt_us + 4 * (hf_ns)conn->rttvar_us) * HF_US, 500 * HF_MS);
+}
+
+void hfi_recover_stop_timer(hfi_conn *conn) { conn->timers &= (uint8_t)~HFI_T_RTX; }
+
+void hfi_recover_restart_timer(hfi_ctx *ctx, hfi_conn *conn) {
+    if (hfi_in_flight(conn) == 0) {
+        hfi_recover_stop_timer(conn);
+        return;
+    }
+    conn->timers |= HFI_T_RTX;
+    conn->rtx_at = hfi_ticks_from(ctx, hfi_recover_rto_ns(ctx, conn));
+}
+
+/* ---- Loss ---- */
+
+static void enter_recovery(hfi_ctx *ctx, hfi_conn *conn) {
+    conn->recover = conn->snd_nxt;
+    conn->flags |= HFI_F_RECOVERY;
+    congest_set(conn, hfi_congest_lost(congest_of(conn), hfi_in_flight(conn), conn->mss));
+    hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_RECOVERY_STARTED, conn->cwnd, 0);
+    hfi_conn_owe(ctx, conn, HFI_P_DATA);
+}
+
+static void leave_recovery(hfi_ctx *ctx, hfi_conn *conn) {
+    if (hfi_has(conn, HFI_F_RECOVERY))
+        hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_RECOVERY_ENDED, 0, 0);
+    conn->flags &= ~(uint32_t)(HFI_F_RECOVERY | HFI_F_LOSS);
+    conn->duplicate_acks = 0;
+}
+
+/* Applies the SACK blocks that lie inside what is in flight (RFC 2018; others are ignored). */
+static uint32_t apply_sack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
+    if (!hfi_has(conn, HFI_F_SACK) || (seg->options.present & HFI_OPT_SACK) == 0) return 0;
+    uint32_t marked = 0;
+    for (uint32_t i = 0; i < seg->options.sack_count; i++) {
+        const hfi_sack_block block = seg->options.sack[i];
+        if (!hf_seq_lt(block.start, block.end) || !hf_seq_lt(conn->snd_una, block.start)) continue;
+        if (!hf_seq_le(block.end, conn->snd_nxt) || conn->flight == HFI_NONE) continue;
+        marked += hfi_segq_sack(ctx, conn, block.start, block.end);
+        hfi_flight *flight = &ctx->flights[conn->flight];
+        if (flight->sacked_max == 0 || hf_seq_lt(flight->high_sacked, block.end)) {
+            flight->high_sacked = block.end;
+            flight->sacked_max = 1;
+        }
+    }
+    return marked;
+}
+
+/* RFC 6675 4, IsLost by bytes: more than two segments' bytes beyond it are SACKed. */
+static void lose_by_sack(hfi_ctx *ctx, hfi_conn *conn) {
+    if (conn->flight == HFI_NONE) return;
+    const hfi_flight *flight = &ctx->flights[conn->flight];
+    if (flight->sacked_max == 0) return;
+    const uint32_t threshold = (ctx->limits->duplicate_threshold - 1) * (uint32_t)conn->mss;
+    const hf_seq limit = flight->high_sacked - threshold - 1;
+    if (!hf_seq_lt(conn->snd_una, limit)) return;
+    if (hfi_segq_lose_before(ctx, conn, limit) > 0) hfi_conn_owe(ctx, conn, HFI_P_DATA);
+}
+
+/* Without SACK a duplicate ACK says that one segment more has arrived. */
+static void count_reno_sack(hfi_ctx *ctx, hfi_conn *conn) {
+    if (conn->flight == HFI_NONE) return;
+    hfi_flight *flight = &ctx->flights[conn->flight];
+    const uint32_t room = hfi_in_flight(conn) - flight->lost_bytes - flight->sacked_bytes;
+    const uint32_t mss = conn->mss;
+    if (room > mss) flight->sacked_bytes += mss;
+}
+
+static void start_fast_retransmit(hfi_ctx *ctx, hfi_conn *conn) {
+    enter_recovery(ctx, conn);
+    hfi_segq_lose_first(ctx, conn, conn->mss);
+}
+
+void hfi_recover_repeated_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg,
+                              bool duplicate) {
+    const uint32_t sacked = apply_sack(ctx, conn, seg);
+    if (!duplicate && sacked == 0) return;
+    if (conn->duplicate_acks < UINT8_MAX) conn->duplicate_acks++;
+    if (!hfi_has(conn, HFI_F_SACK)) count_reno_sack(ctx, conn);
+    hfi_conn_owe(ctx, conn, HFI_P_DATA);
+    if (hfi_has(conn, HFI_F_LOSS)) return;
+    if (hfi_has(conn, HFI_F_SACK)) lose_by_sack(ctx, conn);
+    if (hfi_has(conn, HFI_F_RECOVERY)) return;
+    const bool lost = conn->flight != HFI_NONE && ctx->flights[conn->flight].lost_bytes > 0;
+    if (!lost && conn->duplicate_acks < ctx->limits->duplicate_threshold) return;
+    /* RFC 6582 3.2 step 1: duplicates of ACKs from before the last recovery start no new one. */
+    if (!hf_seq_lt(conn->recover, conn->snd_una + 1)) return;
+    start_fast_retransmit(ctx, conn);
+}
+
+/* RFC 6582 3.2 step 3 and RFC 6675 5: an ACK that advances, in recovery or after a time-out. */
+static void partial_ack(hfi_ctx *ctx, hfi_conn *conn, uint32_t acked) {
+    if (hfi_has(conn, HFI_F_SACK)) {
+        lose_by_sack(ctx, conn);
+        return;
+    }
+    if (conn->flight == HFI_NONE) return;
+    hfi_flight *flight = &ctx->flights[conn->flight];
+    const uint32_t stood_for = acked > conn->mss ? acked - conn->mss : 0;
+    flight->sacked_bytes -= hfi_min32(flight->sacked_bytes, stood_for);
+    if (hfi_has(conn, HFI_F_RECOVERY)) hfi_segq_lose_first(ctx, conn, conn->mss);
+}
+
+uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
+    const uint32_t acked = seg->ack - conn->snd_una;
+    const bool was_limited = hfi_segq_pipe(ctx, conn) + 2u * conn->mss >= conn->cwnd;
+    /* Virtual SACKs of NewReno are not on descriptors: they are taken off by partial_ack. */
+    const hfi_segq_acked result = hfi_segq_remove(ctx, conn, seg->ack);
+    conn->snd_una = seg->ack;
+    conn->progress_at = ctx->now_tick;
+    conn->transmissions = 0;
+    if (result.sampled) hfi_recover_sample(ctx, conn, result.rtt_us);
+    conn->backoff = 0;
+    apply_sack(ctx, conn, seg);
+    const bool finished = hf_seq_le(conn->recover, seg->ack);
+    if (hfi_has(conn, HFI_F_RECOVERY | HFI_F_LOSS)) {
+        if (finished)
+            leave_recovery(ctx, conn);
+        else
+            partial_ack(ctx, conn, acked);
+    } else {
+        conn->duplicate_acks = 0;
+        if (conn->flight != HFI_NONE && !hfi_has(conn, HFI_F_SACK))
+            ctx->flights[conn->flight].sacked_bytes = 0;
+    }
+    if (!hfi_has(conn, HFI_F_RECOVERY) && was_limited)
+        congest_set(conn, hfi_congest_acked(congest_of(conn), acked, conn->mss));
+    hfi_recover_restart_timer(ctx, conn);
+    hfi_conn_owe(ctx, conn, HFI_P_DATA);
+    return acked;
+}
+
+bool hfi_recover_timeout(hfi_ctx *ctx, hfi_conn *conn) {
+    if (conn->backoff >= ctx->limits->retransmit_limit) return true;
+    const bool again = hfi_has(conn, HFI_F_LOSS) && conn->backoff > 0;
+    congest_set(conn, hfi_congest_timeout(congest_of(conn), hfi_in_flight(conn), conn->mss, again));
+    conn->flags = (conn->flags & ~(uint32_t)HFI_F_RECOVERY) | HFI_F_LOSS;
+    conn->recover = conn->snd_nxt;
+    conn->duplicate_acks = 0;
+    hfi_segq_lose_all(ctx, conn);
+    conn->backoff++;
+    hfi_recover_restart_timer(ctx, conn);
+    hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_RTO_BACKED_OFF,
+             (uint32_t)(hfi_recover_rto_ns(ctx, conn) / HF_MS), conn->backoff);
+    hfi_conn_owe(ctx, conn, HFI_P_RESEND);
+    return false;
+}

@@ -1,0 +1,172 @@
+#include "send/send.h"
+#include "congest/congest.h"
+
+/* ---- The peer's window ---- */
+
+bool hfi_send_window(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
+    const bool newer = hf_seq_lt(conn->snd_wl1, seg->seq) ||
+                       (conn->snd_wl1 == seg->seq && hf_seq_le(conn->snd_wl2, seg->ack));
+    if (!newer) return false;
+    const uint32_t scale = hfi_has(conn, HFI_F_WSCALE) ? conn->snd_wscale : 0;
+    const uint32_t window = (uint32_t)seg->window << scale;
+    const bool changed = window != conn->snd_wnd;
+    conn->snd_wl1 = seg->seq;
+    conn->snd_wl2 = seg->ack;
+    conn->snd_wnd = window;
+    conn->snd_max_wnd = hfi_max32(conn->snd_max_wnd, window);
+    if (changed) hfi_conn_owe(ctx, conn, HFI_P_DATA);
+    return changed;
+}
+
+static uint32_t usable_window(const hfi_conn *conn) {
+    const hf_seq edge = conn->snd_una + conn->snd_wnd;
+    return hf_seq_lt(conn->snd_nxt, edge) ? edge - conn->snd_nxt : 0;
+}
+
+bool hfi_send_blocked(const hfi_conn *conn) {
+    const bool fin_waits = hfi_has(conn, HFI_F_FIN_QUEUED) && !hfi_has(conn, HFI_F_FIN_SENT);
+    return hfi_in_flight(conn) == 0 && (hfi_unsent(conn) > 0 || fin_waits);
+}
+
+/* ---- Sent again ---- */
+
+static hf_cause resend_cause(const hfi_ctx *ctx, const hfi_conn *conn, const hfi_segment *segment,
+                             bool forced) {
+    (void)ctx;
+    if (forced && (segment->flags & HFI_SEG_LOST) == 0) return HF_CAUSE_SENT_RETRANSMISSION_BOUND;
+    if (hfi_has(conn, HFI_F_LOSS))
+        return (segment->flags & HFI_SEG_FIN) != 0 && segment->bytes == 1
+                   ? HF_CAUSE_SENT_FIN_AGAIN
+                   : HF_CAUSE_SENT_RETRANSMISSION_RTO;
+    return segment->seq == conn->snd_una && conn->duplicate_acks > 0
+               ? HF_CAUSE_SENT_RETRANSMISSION_FAST
+               : HF_CAUSE_SENT_RETRANSMISSION_PARTIAL;
+}
+
+static void fill(hfi_ctx *ctx, const hfi_conn *conn, hf_seq seq, uint32_t bytes, bool fin,
+                 hfi_index chunk, hfi_departure *ret) {
+    (void)ctx;
+    const uint32_t payload = bytes - fin;
+    ret->tcp.seq = seq;
+    ret->tcp.payload_bytes = payload;
+    ret->tcp.flags = HFI_TCP_ACK;
+    if (fin) ret->tcp.flags |= HFI_TCP_FIN;
+    if (payload > 0 && seq + payload == conn->snd_end) ret->tcp.flags |= HFI_TCP_PSH;
+    ret->chunk = chunk;
+    ret->offset = hfi_snd_offset(conn, seq);
+    ret->gso_bytes = payload > conn->mss ? conn->mss : 0;
+}
+
+static bool send_again(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t max, bool forced,
+                       hfi_departure *ret) {
+    hfi_segment *segment = &ctx->segments[index];
+    if (segment->bytes > max && !hfi_segq_split(ctx, conn, index, max)) return false;
+    ret->cause = resend_cause(ctx, conn, segment, forced);
+    ret->a = (ctx->now_us - segment->sent_us) / 1000;
+    ret->b = ret->cause == HF_CAUSE_SENT_RETRANSMISSION_BOUND  ? conn->unanswered + 1u
+             : ret->cause == HF_CAUSE_SENT_RETRANSMISSION_FAST ? conn->duplicate_acks
+                                                               : conn->backoff;
+    fill(ctx, conn, segment->seq, segment->bytes, (segment->flags & HFI_SEG_FIN) != 0,
+         segment->chunk, ret);
+    hfi_segq_resent(ctx, conn, index);
+    if (conn->retransmissions < UINT16_MAX) conn->retransmissions++;
+    if (segment->seq == conn->snd_una && conn->transmissions < UINT8_MAX) conn->transmissions++;
+    if (!forced) hfi_recover_restart_timer(ctx, conn);
+    return true;
+}
+
+/* ---- New data ---- */
+
+/* RFC 5681 4.1: after a time-out's worth of silence on our side the window starts again. */
+static void restart_after_idle(hfi_ctx *ctx, hfi_conn *conn) {
+    if (hfi_in_flight(conn) != 0 || conn->srtt_us == 0) return;
+    const hf_ns idle_ns = (hf_ns)(uint32_t)(ctx->now_tick - conn->elicited_at) * HFI_TICK_NS;
+    if (idle_ns <= (hf_ns)conn->rto_us * HF_US) return;
+    const hfi_congest now = {conn->cwnd, conn->ssthresh, conn->accumulated};
+    conn->cwnd = hfi_congest_idle(now, conn->mss, ctx->limits->initial_window_segs).cwnd;
+}
+
+/* How many of the unsent bytes may go now, by both windows; 0 if waiting is better (RFC 9293
+ * 3.8.6.2.1). */
+static uint32_t payload_to_send(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max) {
+    const uint32_t data = hfi_unsent(conn), window = usable_window(conn), mss = conn->mss;
+    const uint32_t pipe = hfi_segq_pipe(ctx, conn);
+    const uint32_t room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
+    const uint32_t limit = hfi_min32(hfi_min32(data, window), hfi_min32(room, super_max));
+    const bool may_be_small = hfi_options(ctx, conn)->no_delay || hfi_in_flight(conn) == 0 ||
+                              !hfi_has(conn, HFI_F_SMALL_IN_FLIGHT) ||
+                              hfi_has(conn, HFI_F_FIN_QUEUED);
+    /* Whole segments; a short end goes along only if nothing keeps small segments back. */
+    if (limit >= mss) return limit == data && may_be_small ? limit : limit - limit % mss;
+    if (limit == 0) return 0;
+    if (room < hfi_min32(data, mss) && hfi_in_flight(conn) > 0) return 0;
+    if ((conn->pending & HFI_P_OVERRIDE) != 0) return limit;
+    if (!may_be_small) return 0;
+    if (limit == data || limit >= conn->snd_max_wnd / 2) return limit;
+    return 0;
+}
+
+static hfi_index chunk_of_next(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hfi_index from =
+        conn->segq_tail != HFI_NONE ? ctx->segments[conn->segq_tail].chunk : conn->tx_head;
+    return hfi_chunk_find(&ctx->tx, from,
+                          hfi_chunk_number(&ctx->tx, hfi_snd_offset(conn, conn->snd_nxt)));
+}
+
+static bool send_new(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
+    if (hfi_has(conn, HFI_F_FIN_SENT)) return false;
+    restart_after_idle(ctx, conn);
+    const uint32_t payload = payload_to_send(ctx, conn, super_max);
+    const bool fin = hfi_has(conn, HFI_F_FIN_QUEUED) && conn->snd_nxt + payload == conn->snd_end;
+    if (payload == 0 && !fin) return false;
+    const hfi_index chunk = payload > 0 ? chunk_of_next(ctx, conn) : HFI_NONE;
+    const uint16_t flags = fin ? HFI_SEG_FIN : 0;
+    if (!hfi_segq_push(ctx, conn, conn->snd_nxt, payload + fin, chunk, flags)) {
+        conn->flags |= HFI_F_STARVED;
+        return false;
+    }
+    conn->flags &= ~(uint32_t)HFI_F_STARVED;
+    conn->pending &= (uint16_t)~HFI_P_OVERRIDE;
+    const bool first = hfi_in_flight(conn) == 0;
+    ret->cause = payload > 0 ? HF_CAUSE_SENT_DATA : HF_CAUSE_SENT_FIN;
+    if (payload > 0 && conn->duplicate_acks > 0 && !hfi_has(conn, HFI_F_RECOVERY | HFI_F_LOSS))
+        ret->cause = HF_CAUSE_SENT_LIMITED_TRANSMIT;
+    ret->a = payload;
+    ret->b = 0;
+    fill(ctx, conn, conn->snd_nxt, payload + fin, fin, chunk, ret);
+    conn->snd_nxt += payload + fin;
+    if (payload % conn->mss != 0) conn->flags |= HFI_F_SMALL_IN_FLIGHT;
+    if (fin) conn->flags |= HFI_F_FIN_SENT;
+    conn->flags &= ~(uint32_t)HFI_F_PERSIST;
+    if (first || (conn->timers & HFI_T_RTX) == 0) hfi_recover_restart_timer(ctx, conn);
+    return true;
+}
+
+bool hfi_send_next(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
+    const uint32_t max = hfi_max32(super_max - super_max % conn->mss, conn->mss);
+    if ((conn->pending & HFI_P_RESEND) != 0) {
+        conn->pending &= (uint16_t)~HFI_P_RESEND;
+        if (conn->segq_head != HFI_NONE &&
+            send_again(ctx, conn, conn->segq_head, conn->mss, true, ret))
+            return true;
+    }
+    const hfi_index lost = hfi_segq_next_lost(ctx, conn);
+    if (lost != HFI_NONE) {
+        /* The first retransmission of a recovery goes at once, cwnd or not (RFC 5681 3.2, step 3).
+         */
+        const bool at_once =
+            hfi_has(conn, HFI_F_RECOVERY) && ctx->segments[lost].seq == conn->snd_una;
+        const uint32_t pipe = hfi_segq_pipe(ctx, conn);
+        const uint32_t need = hfi_min32(ctx->segments[lost].bytes, conn->mss);
+        if (at_once || pipe + need <= conn->cwnd) {
+            const uint32_t room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
+            return send_again(ctx, conn, lost,
+                              hfi_max32(hfi_min32(max, room - room % conn->mss), conn->mss), false,
+                              ret);
+        }
+        return false;
+    }
+    /* At most half of cwnd in one super-segment, so that the ACK clock keeps ticking. */
+    const uint32_t half = conn->cwnd / 2 - conn->cwnd / 2 % conn->mss;
+    return send_new(ctx, conn, hfi_max32(hfi_min32(max, half), conn->mss), ret);
+}

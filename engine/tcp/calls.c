@@ -1,0 +1,182 @@
+/* The user's calls, RFC 9293 3.10.1 to 3.10.6, on connections that exist. */
+#include "tcp/tcp.h"
+
+hf_err hfi_tcp_may_send(const hfi_conn *conn) {
+    if (hfi_has(conn, HFI_F_ENDED)) return HF_ENDED;
+    return hfi_has(conn, HFI_F_FIN_QUEUED) ? HF_STATE : HF_OK;
+}
+
+hf_err hfi_tcp_send(hfi_ctx *ctx, hfi_conn *conn, const void *data, size_t bytes,
+                    size_t *ret_taken) {
+    *ret_taken = 0;
+    const hf_err err = hfi_tcp_may_send(conn);
+    if (err != HF_OK) return err;
+    *ret_taken = hfi_send_write(ctx, conn, data, (uint32_t)hfi_min64(bytes, UINT32_MAX / 2));
+    hfi_tcp_settle(ctx, conn);
+    return *ret_taken == 0 && bytes > 0 ? HF_AGAIN : HF_OK;
+}
+
+hf_err hfi_tcp_may_receive(const hfi_conn *conn) {
+    if (hfi_has(conn, HFI_F_CLOSED_BY_APP)) return HF_STATE;
+    if (hfi_readable(conn) > 0) return HF_OK;
+    if (hfi_has(conn, HFI_F_PEER_FIN)) return HF_END_OF_STREAM;
+    return hfi_has(conn, HFI_F_ENDED) ? HF_ENDED : HF_AGAIN;
+}
+
+void hfi_tcp_shutdown(hfi_ctx *ctx, hfi_conn *conn) {
+    hfi_close_shutdown(ctx, conn);
+    hfi_tcp_settle(ctx, conn);
+}
+
+void hfi_tcp_abort(hfi_ctx *ctx, hfi_conn *conn) {
+    const bool reset = hfi_is_synchronized(conn->state);
+    hfi_close_end(ctx, conn, HF_CAUSE_END_APP_ABORTED, HF_CAUSE_BY_CALL,
+                  reset ? HF_CAUSE_SENT_RST_ABORT : HF_CAUSE_NONE);
+    hfi_tcp_settle(ctx, conn);
+}
+
+void hfi_tcp_close(hfi_ctx *ctx, hfi_conn *conn, const hf_close_options *options) {
+    if (hfi_has(conn, HFI_F_ENDED | HFI_F_CLOSED_BY_APP)) return;
+    if (conn->state == HF_SYN_SENT) {
+        hfi_close_end(ctx, conn, HF_CAUSE_END_CLOSED_BEFORE_OPEN, HF_CAUSE_BY_CALL, HF_CAUSE_NONE);
+    } else if (hfi_readable(conn) > 0) {
+        /* RFC 9293 3.6.1 SHLD-3: the peer must learn that its data was not read. */
+        hfi_close_end(ctx, conn, HF_CAUSE_END_APP_ABORTED, HF_CAUSE_BY_CALL,
+                      HF_CAUSE_SENT_RST_UNREAD);
+    } else {
+        conn->flags |= HFI_F_CLOSED_BY_APP;
+        if (options != NULL && options->at_deadline == HF_DEADLINE_RST)
+            conn->flags |= HFI_F_RST_ON_DEADLINE;
+        hfi_close_shutdown(ctx, conn);
+        const bool given = options != NULL && options->deadline_ns != 0;
+        hfi_close_limit(ctx, conn, given ? options->deadline_ns : ctx->limits->orphan_ns);
+        if (conn->state == HF_FIN_WAIT_2) hfi_close_limit(ctx, conn, ctx->limits->fin_wait_2_ns);
+    }
+    hfi_tcp_settle(ctx, conn);
+}
+
+void hfi_tcp_release(hfi_ctx *ctx, hfi_conn *conn) {
+    if (!hfi_has(conn, HFI_F_ENDED)) hfi_tcp_close(ctx, conn, NULL);
+    conn->generation++;
+    conn->flags |= HFI_F_DETACHED | HFI_F_RELEASED;
+    if (hfi_has(conn, HFI_F_ENDED)) hfi_receive_end(ctx, conn);
+    hfi_tcp_try_free(ctx, conn);
+}
+
+void hfi_tcp_try_free(hfi_ctx *ctx, hfi_conn *conn) {
+    const bool gone = hfi_has(conn, HFI_F_ENDED) && hfi_has(conn, HFI_F_DETACHED);
+    if (!gone || hfi_has(conn, HFI_F_IN_TX | HFI_F_IN_READY)) return;
+    if (!hfi_has(conn, HFI_F_RELEASED)) conn->generation++;
+    hfi_receive_end(ctx, conn);
+    hfi_open_options_drop(ctx, conn->options);
+    conn->flags = 0;
+    conn->state = HF_CLOSED;
+    hfi_pool_give(&ctx->root->conn_pool, ctx->conn_next, hfi_conn_index(ctx, conn));
+}
+
+hfi_index hfi_tcp_accept(hfi_ctx *ctx, hfi_index listener) {
+    hfi_listener *l = &ctx->listeners[listener];
+    const hfi_index index = hfi_queue_pop(ctx, &l->accept, HFI_LINK_QUEUE);
+    if (index == HFI_NONE) return HFI_NONE;
+    hfi_conn *conn = &ctx->conns[index];
+    l->accepted++;
+    conn->flags &= ~(uint32_t)HFI_F_UNACCEPTED;
+    if (conn->events != 0) hfi_conn_event(ctx, conn, 0);
+    return index;
+}
+
+void hfi_tcp_unlisten(hfi_ctx *ctx, hfi_index listener) {
+    hfi_listener *l = &ctx->listeners[listener];
+    while (l->accept.head != HFI_NONE) {
+        hfi_conn *conn = &ctx->conns[l->accept.head];
+        hfi_close_end(ctx, conn, HF_CAUSE_END_LISTENER_CLOSED, HF_CAUSE_BY_CALL,
+                      HF_CAUSE_SENT_RST_LISTENER_CLOSED);
+        hfi_tcp_settle(ctx, conn);
+    }
+    hfi_open_unlisten(ctx, listener);
+}
+
+/* The last ACK of a connection that goes to TIME_WAIT leaves on its own: the connection is over. */
+void hfi_tcp_time_wait(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
+    const uint8_t before = conn->state;
+    hfi_departure *ack = &effects->departure;
+    memset(ack, 0, sizeof *ack);
+    ack->source = ctx->locals[conn->local];
+    ack->destination = conn->remote;
+    ack->tcp.source_port = conn->local_port;
+    ack->tcp.destination_port = conn->remote_port;
+    ack->tcp.seq = conn->snd_nxt;
+    ack->tcp.flags = HFI_TCP_ACK;
+    ack->chunk = HFI_NONE;
+    ack->conn = hfi_conn_index(ctx, conn);
+    ack->ttl = 64;
+    ack->cause = HF_CAUSE_SENT_ACK_FIN;
+    hfi_tcp_finish(ctx, conn, ack);
+    effects->reply = true;
+    hfi_conn_move(ctx, conn, HF_TIME_WAIT);
+    hfi_tw_begin(ctx, conn);
+    hfi_close_end(ctx, conn, HF_CAUSE_END_CLOSED, HF_CAUSE_BY_FIN, HF_CAUSE_NONE);
+    conn->end_state = before;
+}
+
+/* ---- STATUS ---- */
+
+void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *ret) {
+    memset(ret, 0, sizeof *ret);
+    ret->state = (hf_state)conn->state;
+    ret->local = ctx->locals[conn->local];
+    ret->remote = conn->remote;
+    ret->local_port = conn->local_port;
+    ret->remote_port = conn->remote_port;
+    ret->mss = conn->mss;
+    ret->timestamps = hfi_has(conn, HFI_F_TIMESTAMPS);
+    ret->sack = hfi_has(conn, HFI_F_SACK);
+    ret->window_scaling = hfi_has(conn, HFI_F_WSCALE);
+    ret->srtt_ns = conn->srtt_us * HF_US;
+    ret->rttvar_ns = conn->rttvar_us * HF_US;
+    ret->rto_ns = hfi_recover_rto_ns(ctx, conn);
+    ret->cwnd_bytes = conn->cwnd;
+    ret->ssthresh_bytes = conn->ssthresh;
+    ret->peer_window_bytes = conn->snd_wnd;
+    ret->our_window_bytes = conn->rcv_adv - conn->rcv_nxt;
+    ret->in_flight_bytes = hfi_in_flight(conn);
+    ret->queued_bytes = hfi_unsent(conn);
+    ret->readable_bytes = hfi_readable(conn);
+    ret->bytes_acked = conn->bytes_acked;
+    ret->bytes_from_app =
+        conn->bytes_acked +
+        (conn->snd_end - hf_seq_min(hf_seq_max(conn->snd_una, conn->iss + 1), conn->snd_end));
+    ret->bytes_received = conn->bytes_to_app + hfi_readable(conn);
+    ret->last_heard_ns = hfi_tick_past_ns(conn->heard_at, ctx->now_ns);
+    ret->notice_by_ns = hfi_live_notice_by(ctx, conn);
+    ret->detect_within_ns = hfi_live_bound_ns(ctx, conn);
+    ret->unanswered = conn->unanswered;
+    ret->retransmissions = conn->retransmissions;
+}
+
+static hf_tw_holder holder(const hfi_conn *conn) {
+    if (conn->end_cause != HF_CAUSE_END_CLOSED) return HF_TW_NOBODY;
+    if (conn->end_state == HF_CLOSING) return HF_TW_BOTH;
+    return conn->end_state == HF_LAST_ACK ? HF_TW_PEER : HF_TW_US;
+}
+
+void hfi_tcp_end(const hfi_ctx *ctx, const hfi_conn *conn, hf_end *ret) {
+    memset(ret, 0, sizeof *ret);
+    ret->cause = (hf_cause)conn->end_cause;
+    ret->mechanism = (hf_cause)conn->end_mechanism;
+    ret->state = (hf_state)conn->end_state;
+    ret->at_ns = hfi_tick_past_ns(conn->end_at, ctx->now_ns);
+    ret->last_heard_ns = hfi_tick_past_ns(conn->heard_at, ctx->now_ns);
+    ret->bytes_acked = conn->bytes_acked;
+    ret->bytes_from_app =
+        conn->bytes_acked +
+        (conn->snd_end - hf_seq_min(hf_seq_max(conn->snd_una, conn->iss + 1), conn->snd_end));
+    ret->bytes_to_app = conn->bytes_to_app;
+    ret->bytes_unread = hfi_readable(conn);
+    ret->retransmissions = conn->transmissions;
+    ret->fin_acked = hfi_has(conn, HFI_F_FIN_SENT) && conn->snd_una == conn->snd_end + 1;
+    ret->fin_heard = hfi_has(conn, HFI_F_PEER_FIN);
+    ret->time_wait = holder(conn);
+    ret->icmp_type = conn->end_icmp >> 4;
+    ret->icmp_code = conn->end_icmp & 15;
+}

@@ -1,0 +1,89 @@
+/* What leaves: one segment at a time, in the order of urgency. */
+#include "tcp/tcp.h"
+
+static void begin(hfi_ctx *ctx, const hfi_conn *conn, hfi_departure *ret) {
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    memset(ret, 0, sizeof *ret);
+    ret->source = ctx->locals[conn->local];
+    ret->destination = conn->remote;
+    ret->tcp.source_port = conn->local_port;
+    ret->tcp.destination_port = conn->remote_port;
+    ret->chunk = HFI_NONE;
+    ret->conn = hfi_conn_index(ctx, conn);
+    ret->ttl = options->ttl != 0 ? options->ttl : 64;
+    ret->traffic_class = options->traffic_class;
+}
+
+void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
+    ret->tcp.ack = conn->rcv_nxt;
+    ret->tcp.window = hfi_receive_window_field(ctx, conn);
+    if (hfi_has(conn, HFI_F_TIMESTAMPS)) {
+        const hfi_flow_key key = hfi_conn_key(ctx, conn);
+        ret->tcp.options.present |= HFI_OPT_TIMESTAMPS;
+        ret->tcp.options.ts_value = hfi_timestamp(ctx, &key);
+        ret->tcp.options.ts_echo = conn->ts_recent;
+    }
+    hfi_receive_sack(ctx, conn, &ret->tcp.options);
+    hfi_receive_acked(conn);
+}
+
+static void plain_ack(hfi_conn *conn, hf_cause cause, hfi_departure *ret) {
+    ret->tcp.seq = conn->snd_nxt;
+    ret->tcp.flags = HFI_TCP_ACK;
+    ret->cause = cause;
+}
+
+static bool take_pending(hfi_conn *conn, uint16_t what) {
+    const bool owed = (conn->pending & what) != 0;
+    conn->pending &= (uint16_t)~what;
+    return owed;
+}
+
+/* RST of a connection that is over. */
+static bool emit_last(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
+    if (!take_pending(conn, HFI_P_RST)) return false;
+    begin(ctx, conn, ret);
+    hfi_close_reset(ctx, conn, ret);
+    return true;
+}
+
+static bool emit_handshake(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
+    const bool syn = take_pending(conn, HFI_P_SYN), syn_ack = take_pending(conn, HFI_P_SYN_ACK);
+    if (!(syn && conn->state == HF_SYN_SENT) && !(syn_ack && conn->state == HF_SYN_RECEIVED))
+        return false;
+    hfi_open_syn(ctx, conn, conn->state == HF_SYN_RECEIVED, ret);
+    hfi_live_elicited(ctx, conn);
+    return true;
+}
+
+static bool emit_data(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
+    if ((conn->pending & (HFI_P_DATA | HFI_P_RESEND)) == 0) return false;
+    if (!hfi_send_next(ctx, conn, super_max, ret)) {
+        conn->pending &= (uint16_t) ~(HFI_P_DATA | HFI_P_RESEND | HFI_P_OVERRIDE);
+        hfi_live_persist(ctx, conn);
+        return false;
+    }
+    hfi_live_elicited(ctx, conn);
+    return true;
+}
+
+bool hfi_tcp_emit(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
+    if (hfi_has(conn, HFI_F_ENDED)) return emit_last(ctx, conn, ret);
+    begin(ctx, conn, ret);
+    if (conn->state == HF_SYN_SENT || conn->state == HF_SYN_RECEIVED)
+        return emit_handshake(ctx, conn, ret);
+    if (!emit_data(ctx, conn, super_max, ret)) {
+        if (take_pending(conn, HFI_P_PROBE)) {
+            hfi_live_probe(ctx, conn, ret);
+            hfi_live_elicited(ctx, conn);
+        } else if (take_pending(conn, HFI_P_CHALLENGE)) {
+            plain_ack(conn, HF_CAUSE_SENT_CHALLENGE_ACK, ret);
+        } else if (take_pending(conn, HFI_P_ACK)) {
+            plain_ack(conn, (hf_cause)conn->ack_cause, ret);
+        } else {
+            return false;
+        }
+    }
+    hfi_tcp_finish(ctx, conn, ret);
+    return true;
+}

@@ -1,0 +1,282 @@
+/* SEGMENT ARRIVES, the eight steps of RFC 9293 3.10.7.4, in order. No step changes anything before
+ * the segment is acceptable, except what answers it. Each returns NONE to go on, or the cause that
+ * ended it. */
+#include "tcp/tcp.h"
+
+typedef struct step {
+    hfi_ctx *ctx;
+    hfi_conn *conn;
+    const hfi_arrival *arrival;
+    const hfi_tcp_view *seg;
+    hfi_effects *effects;
+    uint8_t action;
+    hf_cause told; /* the best account of what the segment did */
+    uint32_t a, b;
+} step;
+
+static hf_cause drop(step *s, hf_cause cause) {
+    s->action = HF_VERDICT_DROPPED;
+    return cause;
+}
+
+static hf_cause answer(step *s, hf_cause ack_cause, hf_cause cause) {
+    hfi_receive_owe_ack(s->ctx, s->conn, ack_cause);
+    return drop(s, cause);
+}
+
+/* ---- First: sequence numbers ---- */
+
+/* In a simultaneous open the peer's SYN-ACK starts at its ISN, one before RCV.NXT. */
+static bool is_crossed_syn_ack(const step *s) {
+    return s->conn->state == HF_SYN_RECEIVED && (s->seg->flags & HFI_TCP_SYN) != 0 &&
+           s->seg->seq == s->conn->irs;
+}
+
+/* A probe starts just before RCV.NXT, with no or one garbage octet (MAY-6). */
+static bool is_probe(const step *s) {
+    return s->seg->seq == s->conn->rcv_nxt - 1 && s->seg->payload_bytes <= 1 &&
+           (s->seg->flags & (HFI_TCP_SYN | HFI_TCP_FIN)) == 0;
+}
+
+static hf_cause outside_window(step *s) {
+    if ((s->seg->flags & HFI_TCP_RST) != 0) return drop(s, HF_CAUSE_DROP_RST_OUT_OF_WINDOW);
+    if ((s->seg->flags & HFI_TCP_SYN) != 0) {
+        const bool again = s->seg->seq == s->conn->irs && (s->seg->flags & HFI_TCP_ACK) != 0;
+        if (again) return answer(s, HF_CAUSE_SENT_ACK_DUPLICATE, HF_CAUSE_TOOK_SYN_ACK_REPEATED);
+        hfi_close_challenge(s->ctx, s->conn);
+        return drop(s, HF_CAUSE_DROP_SYN_IN_WINDOW);
+    }
+    if (is_probe(s)) return answer(s, HF_CAUSE_SENT_ACK_PROBE, HF_CAUSE_TOOK_PROBE);
+    /* Bare ACKs from outside are answered sparingly, or two ends that disagree would talk for ever.
+     */
+    if (hfi_tcp_seq_bytes(s->seg) == 0)
+        hfi_close_challenge(s->ctx, s->conn);
+    else
+        hfi_receive_owe_ack(s->ctx, s->conn, HF_CAUSE_SENT_ACK_OUT_OF_WINDOW);
+    return drop(s, HF_CAUSE_DROP_OUT_OF_WINDOW);
+}
+
+/* A closed window takes no data, but the ACK of a segment at RCV.NXT counts (RFC 9293 3.10.7.4). */
+static bool only_ack_counts(const step *s) {
+    return s->conn->rcv_adv == s->conn->rcv_nxt && s->seg->seq == s->conn->rcv_nxt;
+}
+
+static hf_cause check_sequence(step *s) {
+    if (hfi_receive_paws_rejects(s->ctx, s->conn, s->seg))
+        return answer(s, HF_CAUSE_SENT_ACK_OUT_OF_WINDOW, HF_CAUSE_DROP_PAWS);
+    if (hfi_receive_acceptable(s->conn, s->seg)) return HF_CAUSE_NONE;
+    if (only_ack_counts(s)) {
+        hfi_receive_owe_ack(s->ctx, s->conn, HF_CAUSE_SENT_ACK_OUT_OF_WINDOW);
+        return HF_CAUSE_NONE;
+    }
+    return outside_window(s);
+}
+
+/* ---- Second: RST, RFC 5961 3.2 ---- */
+
+static hf_cause check_rst(step *s) {
+    if ((s->seg->flags & HFI_TCP_RST) == 0) return HF_CAUSE_NONE;
+    if (s->seg->seq != s->conn->rcv_nxt) {
+        hfi_close_challenge(s->ctx, s->conn);
+        return drop(s, HF_CAUSE_SENT_CHALLENGE_ACK);
+    }
+    hfi_live_heard(s->ctx, s->conn);
+    const bool refused = s->conn->state == HF_SYN_RECEIVED;
+    hfi_close_end(s->ctx, s->conn, refused ? HF_CAUSE_END_REFUSED : HF_CAUSE_END_PEER_RESET,
+                  HF_CAUSE_BY_RST, HF_CAUSE_NONE);
+    return HF_CAUSE_TOOK_RST;
+}
+
+/* ---- Fourth: SYN, RFC 5961 4.2. (The third, security, is obsolete.) ---- */
+
+static hf_cause check_syn(step *s) {
+    if ((s->seg->flags & HFI_TCP_SYN) == 0) return HF_CAUSE_NONE;
+    if (is_crossed_syn_ack(s)) return HF_CAUSE_NONE;
+    hfi_close_challenge(s->ctx, s->conn);
+    return drop(s, HF_CAUSE_DROP_SYN_IN_WINDOW);
+}
+
+/* ---- Fifth: ACK ---- */
+
+static hf_cause check_ack_range(step *s) {
+    const hfi_conn *conn = s->conn;
+    if ((s->seg->flags & HFI_TCP_ACK) == 0) return drop(s, HF_CAUSE_DROP_NO_ACK);
+    if (hf_seq_lt(conn->snd_nxt, s->seg->ack)) {
+        hfi_close_challenge(s->ctx, s->conn);
+        return drop(s, HF_CAUSE_DROP_ACK_OF_UNSENT);
+    }
+    if (hf_seq_lt(s->seg->ack, conn->snd_una - conn->snd_max_wnd)) { /* RFC 5961 5.2 */
+        hfi_close_challenge(s->ctx, s->conn);
+        return drop(s, HF_CAUSE_DROP_ACK_TOO_OLD);
+    }
+    return HF_CAUSE_NONE;
+}
+
+static hf_cause ack_in_syn_received(step *s) {
+    if (s->seg->ack != s->conn->iss + 1) {
+        const hfi_departure reset = hfi_reply_reset(s->arrival, HF_CAUSE_SENT_RST_BAD_ACK);
+        hfi_reply_send(s->ctx, s->effects, &reset);
+        return drop(s, HF_CAUSE_DROP_ACK_OF_UNSENT);
+    }
+    hfi_open_established(s->ctx, s->conn, s->seg);
+    if (is_crossed_syn_ack(s)) hfi_receive_owe_ack(s->ctx, s->conn, HF_CAUSE_SENT_HANDSHAKE_ACK);
+    s->told = HF_CAUSE_TOOK_HANDSHAKE_ACK;
+    return HF_CAUSE_NONE;
+}
+
+/* Our FIN is acknowledged: what each state makes of it. */
+static hf_cause fin_acked(step *s) {
+    hfi_conn *conn = s->conn;
+    if (conn->state == HF_FIN_WAIT_1) {
+        hfi_conn_move(s->ctx, conn, HF_FIN_WAIT_2);
+        /* Owned, a half-close may last for ever; closed, nobody waits without a limit. */
+        if (hfi_has(conn, HFI_F_CLOSED_BY_APP))
+            hfi_close_limit(s->ctx, conn, s->ctx->limits->fin_wait_2_ns);
+        s->told = HF_CAUSE_TOOK_FIN_ACK;
+    } else if (conn->state == HF_CLOSING) {
+        hfi_tcp_time_wait(s->ctx, conn, s->effects);
+        s->effects->reply = false; /* the peer has had its ACK */
+        return HF_CAUSE_TOOK_FIN_ACK;
+    } else if (conn->state == HF_LAST_ACK) {
+        hfi_close_end(s->ctx, conn, HF_CAUSE_END_CLOSED, HF_CAUSE_BY_FIN, HF_CAUSE_NONE);
+        return HF_CAUSE_TOOK_FIN_ACK;
+    }
+    return HF_CAUSE_NONE;
+}
+
+static void take_repeated_ack(step *s, bool window_changed) {
+    hfi_conn *conn = s->conn;
+    const bool bare = s->seg->payload_bytes == 0 && (s->seg->flags & HFI_TCP_FIN) == 0;
+    const bool duplicate =
+        s->seg->ack == conn->snd_una && hfi_in_flight(conn) > 0 && bare && !window_changed;
+    hfi_recover_repeated_ack(s->ctx, conn, s->seg, duplicate);
+    if (!bare) return;
+    s->told = duplicate ? HF_CAUSE_TOOK_ACK_DUPLICATE : HF_CAUSE_TOOK_ACK_PLAIN;
+    s->b = conn->duplicate_acks;
+}
+
+static void take_window(step *s, bool window_changed) {
+    if (!window_changed) return;
+    if (s->conn->snd_wnd == 0) {
+        s->told = HF_CAUSE_TOOK_WINDOW_CLOSED;
+    } else if (s->told == HF_CAUSE_NONE || s->told == HF_CAUSE_TOOK_ACK_PLAIN) {
+        s->told = HF_CAUSE_TOOK_WINDOW_UPDATE;
+        s->a = s->conn->snd_wnd;
+    }
+}
+
+static hf_cause check_ack(step *s) {
+    hfi_ctx *ctx = s->ctx;
+    hfi_conn *conn = s->conn;
+    const hf_cause range = check_ack_range(s);
+    if (range != HF_CAUSE_NONE) return range;
+    if (conn->state == HF_SYN_RECEIVED) {
+        const hf_cause cause = ack_in_syn_received(s);
+        if (cause != HF_CAUSE_NONE) return cause;
+    }
+    hfi_live_heard(ctx, conn);
+    hfi_receive_timestamp(ctx, conn, s->seg);
+    const bool advances = hf_seq_lt(conn->snd_una, s->seg->ack);
+    const uint32_t acked = advances ? hfi_recover_ack(ctx, conn, s->seg) : 0;
+    const bool window_changed = hfi_send_window(ctx, conn, s->seg);
+    if (!advances) {
+        take_repeated_ack(s, window_changed);
+        take_window(s, window_changed);
+        return HF_CAUSE_NONE;
+    }
+    const bool fin_too = hfi_has(conn, HFI_F_FIN_SENT) && conn->snd_una == conn->snd_end + 1;
+    conn->bytes_acked += acked - fin_too;
+    s->told = HF_CAUSE_TOOK_ACK;
+    s->a = acked - fin_too;
+    s->effects->reachable = conn->path;
+    hfi_send_acked(ctx, conn);
+    take_window(s, window_changed);
+    return fin_too ? fin_acked(s) : HF_CAUSE_NONE;
+}
+
+/* ---- Sixth: URG. RFC 6093: the data stays in line, the application is told. ---- */
+
+static void note_urgent(step *s) {
+    if ((s->seg->flags & HFI_TCP_URG) == 0 || s->seg->urgent == 0 ||
+        !hfi_may_receive(s->conn->state))
+        return;
+    s->conn->flags |= HFI_F_URGENT;
+    hfi_conn_event(s->ctx, s->conn, HF_EVENT_URGENT);
+}
+
+/* ---- Seventh: data ---- */
+
+static hf_cause take_data(step *s) {
+    hfi_conn *conn = s->conn;
+    if (s->seg->payload_bytes == 0) return HF_CAUSE_NONE;
+    if (!hfi_may_receive(conn->state)) return HF_CAUSE_NONE; /* after the peer's FIN: ignored */
+    const bool fresh = hf_seq_lt(conn->rcv_nxt, s->seg->seq + s->seg->payload_bytes);
+    if (hfi_has(conn, HFI_F_CLOSED_BY_APP) && fresh) {
+        hfi_close_end(s->ctx, conn, HF_CAUSE_END_DATA_AFTER_CLOSE, HF_CAUSE_BY_RST,
+                      HF_CAUSE_SENT_RST_DATA_AFTER_CLOSE);
+        return HF_CAUSE_END_DATA_AFTER_CLOSE;
+    }
+    if (only_ack_counts(s)) return drop(s, HF_CAUSE_DROP_OUT_OF_WINDOW);
+    const hf_cause cause = hfi_receive_data(s->ctx, conn, s->arrival, &s->a);
+    const bool took = cause == HF_CAUSE_TOOK_DATA || cause == HF_CAUSE_TOOK_DATA_OUT_OF_ORDER ||
+                      cause == HF_CAUSE_TOOK_DATA_FILLED_GAP;
+    if (!took) s->action = HF_VERDICT_DROPPED;
+    s->told = cause;
+    return HF_CAUSE_NONE;
+}
+
+/* ---- Eighth: FIN ---- */
+
+static void enter_after_fin(step *s) {
+    hfi_conn *conn = s->conn;
+    switch ((hf_state)conn->state) {
+    case HF_SYN_RECEIVED:
+    case HF_ESTABLISHED: hfi_conn_move(s->ctx, conn, HF_CLOSE_WAIT); break;
+    case HF_FIN_WAIT_1: hfi_conn_move(s->ctx, conn, HF_CLOSING); break;
+    case HF_FIN_WAIT_2: hfi_tcp_time_wait(s->ctx, conn, s->effects); break;
+    case HF_CLOSED:
+    case HF_LISTEN:
+    case HF_SYN_SENT:
+    case HF_CLOSE_WAIT:
+    case HF_CLOSING:
+    case HF_LAST_ACK:
+    case HF_TIME_WAIT:
+    case HF_STATE_COUNT: break;
+    }
+}
+
+static void check_fin(step *s) {
+    hfi_conn *conn = s->conn;
+    const hf_seq fin = s->seg->seq + s->seg->payload_bytes;
+    /* A FIN just beyond the window is left for its retransmission (its octet has no room). */
+    const bool usable = (s->seg->flags & HFI_TCP_FIN) != 0 && hf_seq_le(conn->rcv_nxt, fin) &&
+                        hf_seq_le(fin, conn->rcv_adv);
+    if (usable && hfi_may_receive(conn->state)) hfi_receive_fin(s->ctx, conn, fin);
+    if (!hfi_receive_fin_due(conn) || !hfi_may_receive(conn->state)) return;
+    hfi_receive_take_fin(s->ctx, conn);
+    if (s->seg->payload_bytes == 0) s->told = HF_CAUSE_TOOK_FIN;
+    enter_after_fin(s);
+}
+
+/* ---- All eight ---- */
+
+static hf_cause run(step *s) {
+    hf_cause cause = HF_CAUSE_NONE;
+    if (!is_crossed_syn_ack(s)) cause = check_sequence(s);
+    if (cause == HF_CAUSE_NONE) cause = check_rst(s);
+    if (cause == HF_CAUSE_NONE) cause = check_syn(s);
+    if (cause == HF_CAUSE_NONE) cause = check_ack(s);
+    if (cause != HF_CAUSE_NONE) return cause;
+    note_urgent(s);
+    cause = take_data(s);
+    if (cause != HF_CAUSE_NONE) return cause;
+    check_fin(s);
+    return s->told;
+}
+
+hfi_outcome hfi_tcp_steps(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arrival,
+                          hfi_effects *effects) {
+    step s = {ctx, conn, arrival, &arrival->tcp, effects, HF_VERDICT_TOOK, HF_CAUSE_NONE, 0, 0};
+    const hf_cause cause = run(&s);
+    return (hfi_outcome){s.action, cause, hfi_conn_index(ctx, conn), s.a, s.b};
+}

@@ -1,0 +1,73 @@
+/* tcp: the events of RFC 9293 3.10, one function each. It calls every TCP room; none calls it.
+ *
+ *     OPEN SEND RECEIVE CLOSE ABORT STATUS    calls.c
+ *     SEGMENT ARRIVES                         arrives.c (CLOSED, LISTEN, SYN-SENT), steps.c (the
+ * eight steps) time-outs                               timeout.c what leaves emit.c
+ *
+ * Only this room arms a connection's timer: the others say which deadline they want (conn.timers
+ * and the instants beside it), hfi_tcp_settle arms the earliest. A timer is moved lazily: while the
+ * armed instant is early enough it stays, and one that fires too early is armed anew. */
+#ifndef HFI_TCP_ROOM_H
+#define HFI_TCP_ROOM_H
+
+#include "close/close.h"
+#include "open/open.h"
+
+/* What became of a segment. */
+typedef struct hfi_outcome {
+    uint8_t action; /* HF_VERDICT_* */
+    hf_cause cause;
+    hfi_index conn;
+    uint32_t a, b;
+} hfi_outcome;
+
+/* SEGMENT ARRIVES, RFC 9293 3.10.7. Borrows arrival; sets effects. */
+hfi_outcome hfi_tcp_arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects *effects);
+
+/* The eight steps of RFC 9293 3.10.7.4. */
+hfi_outcome hfi_tcp_steps(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arrival,
+                          hfi_effects *effects);
+
+/* Wheel id `id` is due: a connection's timer or a SYN entry's. */
+void hfi_tcp_timeout(hfi_ctx *ctx, uint32_t id, hfi_effects *effects);
+
+/* The next segment that the connection owes; `super_max` is the most payload in one departure.
+ * False: none. */
+bool hfi_tcp_emit(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret);
+
+/* An event is over: plans and arms the timer. */
+void hfi_tcp_settle(hfi_ctx *ctx, hfi_conn *conn);
+
+/* The connection goes to TIME_WAIT and so ends; its last ACK leaves by effects. */
+void hfi_tcp_time_wait(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects);
+
+/* Fills what each segment of a connection carries: addresses, ACK, window, options. */
+void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret);
+
+/* The slot is free if the connection has ended, was released and is on no list. */
+void hfi_tcp_try_free(hfi_ctx *ctx, hfi_conn *conn);
+
+/* ---- Calls ---- */
+
+hf_err hfi_tcp_send(hfi_ctx *ctx, hfi_conn *conn, const void *data, size_t bytes,
+                    size_t *ret_taken);
+hf_err hfi_tcp_may_send(const hfi_conn *conn);
+hf_err hfi_tcp_may_receive(const hfi_conn *conn);
+void hfi_tcp_close(hfi_ctx *ctx, hfi_conn *conn, const hf_close_options *options);
+void hfi_tcp_shutdown(hfi_ctx *ctx, hfi_conn *conn);
+void hfi_tcp_abort(hfi_ctx *ctx, hfi_conn *conn);
+void hfi_tcp_release(hfi_ctx *ctx, hfi_conn *conn);
+hfi_index hfi_tcp_accept(hfi_ctx *ctx, hfi_index listener);
+void hfi_tcp_unlisten(hfi_ctx *ctx, hfi_index listener);
+void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *ret);
+void hfi_tcp_end(const hfi_ctx *ctx, const hfi_conn *conn, hf_end *ret);
+
+/* ICMP reports about the tuple; `seq` is the quoted sequence number (RFC 5927 4.1). */
+typedef enum hfi_icmp_class { HFI_ICMP_SOFT, HFI_ICMP_HARD, HFI_ICMP_TOO_BIG } hfi_icmp_class;
+hf_cause hfi_tcp_icmp(hfi_ctx *ctx, const hfi_flow_key *key, hf_seq seq, hfi_icmp_class class,
+                      uint8_t type, uint8_t code, uint32_t mtu, hfi_index *ret_conn);
+
+/* The next hop does not answer: ends a connection that was connecting, notes it on others. */
+void hfi_tcp_unreachable(hfi_ctx *ctx, hfi_conn *conn);
+
+#endif

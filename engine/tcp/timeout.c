@@ -1,0 +1,94 @@
+/* Time-outs: RFC 9293 3.10.8, and what the rooms wait for. */
+#include "tcp/tcp.h"
+
+void hfi_tcp_settle(hfi_ctx *ctx, hfi_conn *conn) {
+    const uint32_t id = hfi_conn_index(ctx, conn);
+    if (hfi_has(conn, HFI_F_ENDED)) {
+        hfi_wheel_cancel(&ctx->wheel, id);
+        hfi_tcp_try_free(ctx, conn);
+        return;
+    }
+    hfi_live_plan(ctx, conn);
+    const hfi_tick at[4] = {conn->rtx_at, conn->ack_at, conn->live_at, conn->close_at};
+    bool any = false;
+    hfi_tick next = 0;
+    for (uint32_t i = 0; i < 4; i++)
+        if ((conn->timers >> i & 1) != 0 && (!any || hfi_tick_lt(at[i], next)))
+            any = true, next = at[i];
+    if (!any) return;
+    const hf_ns due_ns = hfi_tick_near_ns(next, ctx->now_ns);
+    if (!hfi_wheel_armed(&ctx->wheel, id) || due_ns < hfi_wheel_deadline(&ctx->wheel, id))
+        hfi_wheel_arm(&ctx->wheel, id, due_ns);
+}
+
+static bool is_due(const hfi_ctx *ctx, const hfi_conn *conn, uint8_t timer, hfi_tick at) {
+    return (conn->timers & timer) != 0 && hfi_tick_le(at, ctx->now_tick);
+}
+
+static void give_up(hfi_ctx *ctx, hfi_conn *conn, hf_cause cause, hf_cause mechanism,
+                    hf_cause reset) {
+    hfi_close_end(ctx, conn, cause, mechanism, reset);
+}
+
+static void handshake_timeout(hfi_ctx *ctx, hfi_conn *conn) {
+    if (hfi_open_timeout(ctx, conn))
+        give_up(ctx, conn, HF_CAUSE_END_SYN_UNANSWERED, HF_CAUSE_BY_RETRANSMIT_LIMIT,
+                HF_CAUSE_NONE);
+}
+
+static void persist_timeout(hfi_ctx *ctx, hfi_conn *conn) {
+    const hfi_live_verdict verdict = hfi_live_persist_timeout(ctx, conn);
+    if (verdict.cause != HF_CAUSE_NONE)
+        give_up(ctx, conn, verdict.cause, verdict.mechanism, verdict.reset);
+}
+
+static void retransmit_timeout(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
+    if (hfi_recover_timeout(ctx, conn)) {
+        const hf_cause reset = hfi_quirk(ctx, HF_QUIRK_NO_RST_ON_GIVING_UP)
+                                   ? HF_CAUSE_NONE
+                                   : HF_CAUSE_SENT_RST_GAVE_UP;
+        give_up(ctx, conn, HF_CAUSE_END_PEER_SILENT, HF_CAUSE_BY_RETRANSMIT_LIMIT, reset);
+        return;
+    }
+    if (conn->backoff != ctx->limits->retransmit_warn) return;
+    /* R1, RFC 9293 MUST-20a and SHLD-9: the network layer is advised, the application told. */
+    effects->doubt_path = conn->path;
+    hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_UNHEARD_WARNING,
+             (uint32_t)((uint64_t)(uint32_t)(ctx->now_tick - conn->heard_at) * HFI_TICK_NS / HF_MS),
+             conn->backoff);
+    hfi_conn_event(ctx, conn, HF_EVENT_UNHEARD);
+}
+
+static void rtx_due(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
+    if (conn->state == HF_SYN_SENT || conn->state == HF_SYN_RECEIVED)
+        handshake_timeout(ctx, conn);
+    else if (hfi_has(conn, HFI_F_PERSIST))
+        persist_timeout(ctx, conn);
+    else
+        retransmit_timeout(ctx, conn, effects);
+}
+
+static void live_due(hfi_ctx *ctx, hfi_conn *conn) {
+    const hfi_live_verdict verdict = hfi_live_timeout(ctx, conn);
+    if (verdict.cause != HF_CAUSE_NONE)
+        give_up(ctx, conn, verdict.cause, verdict.mechanism, verdict.reset);
+}
+
+static void conn_timeout(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
+    if (hfi_has(conn, HFI_F_ENDED)) return;
+    if (is_due(ctx, conn, HFI_T_ACK, conn->ack_at)) hfi_receive_ack_timeout(ctx, conn);
+    if (is_due(ctx, conn, HFI_T_LIVE, conn->live_at)) live_due(ctx, conn);
+    if (!hfi_has(conn, HFI_F_ENDED) && is_due(ctx, conn, HFI_T_RTX, conn->rtx_at))
+        rtx_due(ctx, conn, effects);
+    if (!hfi_has(conn, HFI_F_ENDED) && is_due(ctx, conn, HFI_T_CLOSE, conn->close_at))
+        hfi_close_timeout(ctx, conn);
+    hfi_tcp_settle(ctx, conn);
+}
+
+void hfi_tcp_timeout(hfi_ctx *ctx, uint32_t id, hfi_effects *effects) {
+    const uint32_t conns = ctx->root->config.conns;
+    if (id < conns)
+        conn_timeout(ctx, &ctx->conns[id], effects);
+    else
+        hfi_open_entry_timeout(ctx, id - conns, effects);
+}
