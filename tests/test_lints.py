@@ -103,6 +103,23 @@ class Lints(unittest.TestCase):
         self.write("docs/WALK.md", "1. `tcp/gone.c:called` looks.\n")
         self.finds("tcp/gone.c: no such file", "lint_walk")
 
+    # ---- owners ----
+
+    def test_a_field_written_by_another_room_is_found(self):
+        self.write("engine/conn/conn.h", "typedef struct hfi_conn {\n    uint32_t snd_una, snd_nxt; /* x */\n} hfi_conn;\n")
+        self.write("docs/OWNERS.md", "| `snd_una` | recover | |\n| `snd_nxt` | send, recover | |\n")
+        self.write("engine/recover/a.c", "void f(hfi_conn *conn) { conn->snd_una += 3; conn->snd_nxt = 5; }\n")
+        self.write("engine/live/b.c", "int g(const hfi_conn *conn) { return conn->snd_una == 7; }\n")
+        self.passes("lint_owners")
+        self.write("engine/live/b.c", "\nvoid g(hfi_conn *c) { c->snd_una = 7; }\n")
+        self.finds("engine/live/b.c:2: live writes snd_una", "lint_owners")
+
+    def test_a_field_without_a_row_and_a_row_without_a_field_are_found(self):
+        self.write("engine/conn/conn.h", "typedef struct hfi_conn {\n    uint8_t a : 4, b : 4;\n} hfi_conn;\n")
+        self.write("docs/OWNERS.md", "| `a`, `c` | recover | |\n")
+        self.finds("engine/conn/conn.h:2: b has no row", "lint_owners")
+        self.finds("c is no field of hfi_conn", "lint_owners")
+
     # ---- causes ----
 
     def test_an_unused_cause_fails_only_when_strict(self):
@@ -132,7 +149,7 @@ class Lints(unittest.TestCase):
 
     def test_a_setting_that_no_document_explains_is_found(self):
         self.write("include/hf/config.h", "typedef struct hf_config {\n    uint32_t conns, paths; /* x */\n} hf_config;\n")
-        self.write("docs/MEMORY.md", "`conns` is the number of connections.\n")
+        self.write("docs/MEMORY.md", "`conns` is the number of connections; paths are others.\n")
         self.finds("include/hf/config.h:2: paths is explained nowhere", "lint_words")
 
     # ---- size ----
