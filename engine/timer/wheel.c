@@ -153,6 +153,14 @@ hf_ns hfi_wheel_deadline(const hfi_wheel *w, uint32_t id) {
     return hfi_wheel_armed(w, id) ? wheel_instant(w, id) : HF_NEVER;
 }
 
+/* The number of the lowest set bit. In halves, since a 64-bit count is a call into the compiler's
+ * library on 32-bit machines. */
+static uint32_t wheel_lowest_bit(uint64_t word) {
+    const uint32_t low = (uint32_t)word;
+    return low != 0 ? (uint32_t)__builtin_ctz(low)
+                    : 32 + (uint32_t)__builtin_ctz((uint32_t)(word >> 32));
+}
+
 /* Returns how many slots ahead of `slot` the nearest occupied one lies, 1 to 255; 0 if there is
  * none. The circle is read in five pieces: the rest of slot's own word, the other words, and its
  * own again. */
@@ -163,8 +171,7 @@ static uint32_t wheel_ahead(const uint64_t words[WHEEL_WORDS], uint32_t slot) {
         const uint32_t index = (first + i) % WHEEL_WORDS;
         const uint64_t mask = i == 0 ? above : i == WHEEL_WORDS ? ~above : ~UINT64_C(0);
         const uint64_t word = words[index] & mask;
-        if (word != 0)
-            return (index * 64 + (uint32_t)__builtin_ctzll(word) - slot) % HFI_WHEEL_SLOTS;
+        if (word != 0) return (index * 64 + wheel_lowest_bit(word) - slot) % HFI_WHEEL_SLOTS;
     }
     return 0;
 }
