@@ -15,7 +15,6 @@ hfi_index hfi_open_take(hfi_ctx *ctx) {
     conn->range_head = conn->range_recent = HFI_NONE;
     conn->challenge_at = ctx->now_tick - 1000;
     hfi_recover_begin(ctx, conn);
-    hfi_live_begin(ctx, conn);
     ctx->root->live++;
     return index;
 }
@@ -46,47 +45,12 @@ uint8_t hfi_open_wscale(uint32_t receive_bytes) {
     return scale;
 }
 
-/* ---- Ports ---- */
-
-/* True if the key is free, or TIME_WAIT lets it go. */
-static bool tuple_is_free(hfi_ctx *ctx, const hfi_flow_key *key, hf_seq *ret_isn,
-                          bool *ret_has_isn) {
-    const uint64_t hash = hfi_flow_hash(&ctx->flow, key);
-    hfi_flow_probe probe = hfi_flow_find(&ctx->flow, hash);
-    for (uint32_t ref; (ref = hfi_flow_next(&ctx->flow, &probe)) != HFI_NONE;) {
-        if (!hfi_open_ref_matches(ctx, ref, key)) continue;
-        if (hfi_flow_kind(ref) != HFI_FLOW_TIME_WAIT) return false;
-        *ret_has_isn = hfi_tw_reuse(ctx, ref, key, ret_isn);
-        return *ret_has_isn;
-    }
-    return true;
-}
-
-static hf_err choose_port(hfi_ctx *ctx, hfi_flow_key *key, hf_seq *ret_isn, bool *ret_has_isn) {
-    if (key->local_port != 0)
-        return tuple_is_free(ctx, key, ret_isn, ret_has_isn) ? HF_OK : HF_TUPLE_IN_USE;
-    hfi_ports *ports = &ctx->root->ports;
-    const uint32_t count = hfi_ports_count(ports);
-    for (uint32_t attempt = 0; attempt < count; attempt++) {
-        key->local_port =
-            hfi_ports_candidate(ports, &key->local, &key->remote, key->remote_port, attempt);
-        if (!tuple_is_free(ctx, key, ret_isn, ret_has_isn)) continue;
-        hfi_ports_commit(ports, &key->local, &key->remote, key->remote_port, attempt);
-        return HF_OK;
-    }
-    return HF_NO_PORT;
-}
-
 /* ---- OPEN ---- */
 
 hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_conn) {
-    hfi_flow_key key = how->key;
-    hf_seq least_isn = 0;
-    bool has_isn = false;
+    const hfi_flow_key key = how->key;
     if (hfi_pool_left(&ctx->root->conn_pool) <= ctx->root->syn_pool.used)
         return HF_NO_CONNECTION_SLOT;
-    const hf_err err = choose_port(ctx, &key, &least_isn, &has_isn);
-    if (err != HF_OK) return err;
     const hfi_index index = hfi_open_take(ctx);
     hfi_conn *conn = &ctx->conns[index];
     conn->remote = key.remote;
@@ -103,7 +67,7 @@ hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_co
     }
     conn->flags |= HFI_F_KNOWN;
     const hf_seq isn = hfi_isn(ctx, &key);
-    hfi_send_begin(ctx, conn, has_isn ? hf_seq_max(isn, least_isn) : isn);
+    hfi_send_begin(ctx, conn, how->has_isn ? hf_seq_max(isn, how->least_isn) : isn);
     hfi_conn_move(ctx, conn, HF_SYN_SENT);
     hfi_conn_owe(ctx, conn, HFI_P_SYN);
     *ret_conn = index;

@@ -12,7 +12,4 @@ uint16_t hfi_open_send_mss(const hf_addr *remote, const hfi_tcp_options *options
                            bool timestamps);
 uint8_t hfi_open_wscale(uint32_t receive_bytes);
 
-/* True if what `ref` refers to has this key. */
-bool hfi_open_ref_matches(const hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key);
-
 #endif

@@ -12,8 +12,8 @@
 #ifndef HFI_OPEN_H
 #define HFI_OPEN_H
 
-#include "close/time_wait.h"
-#include "live/live.h"
+#include "reply/reply.h"
+#include "send/send.h"
 
 /* ---- Option sets ---- */
 
@@ -27,14 +27,15 @@ void hfi_open_options_drop(hfi_ctx *ctx, uint32_t index);
 hfi_index hfi_open_take(hfi_ctx *ctx);
 
 typedef struct hfi_open_how {
-    hfi_flow_key key; /* local_port 0: to be chosen */
+    hfi_flow_key key; /* free, and local_port chosen */
     uint16_t local;   /* index of key.local */
     uint16_t mtu;
     uint16_t options; /* held by the caller, taken over on success */
+    bool has_isn;     /* after TIME_WAIT: */
+    hf_seq least_isn;
 } hfi_open_how;
 
-/* OPEN, active (RFC 9293 3.10.1). HF_NO_PORT, HF_TUPLE_IN_USE, HF_NO_CONNECTION_SLOT, HF_NO_MEMORY.
- */
+/* OPEN, active (RFC 9293 3.10.1): SYN_SENT, owing a SYN. HF_NO_CONNECTION_SLOT, HF_NO_MEMORY. */
 hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_conn);
 
 /* The peer's SYN (with or without ACK) in SYN_SENT: takes its sequence number and options. */

@@ -26,21 +26,10 @@ bool hfi_open_entry_matches(const hfi_ctx *ctx, hfi_index entry, const hfi_flow_
     return keys_equal(&mine, key);
 }
 
-bool hfi_open_ref_matches(const hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key) {
-    const uint32_t index = hfi_flow_index(ref);
-    switch (hfi_flow_kind(ref)) {
-    case HFI_FLOW_CONN: {
-        const hfi_flow_key mine = hfi_conn_key(ctx, &ctx->conns[index]);
-        return keys_equal(&mine, key);
-    }
-    case HFI_FLOW_SYN: return hfi_open_entry_matches(ctx, index, key);
-    case HFI_FLOW_TIME_WAIT: return hfi_tw_matches(ctx, ref, key);
-    case HFI_FLOW_LISTENER:
-        return key->remote_port == 0 && ctx->listeners[index].port == key->local_port &&
-               hf_addr_equal(&ctx->listeners[index].local, &key->local);
-    case HFI_FLOW_EMPTY: break;
-    }
-    return false;
+static bool is_listener(const hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key) {
+    if (hfi_flow_kind(ref) != HFI_FLOW_LISTENER) return false;
+    const hfi_listener *listener = &ctx->listeners[hfi_flow_index(ref)];
+    return listener->port == key->local_port && hf_addr_equal(&listener->local, &key->local);
 }
 
 /* ---- Listeners ---- */
@@ -60,8 +49,7 @@ static hfi_index find_listener(const hfi_ctx *ctx, const hf_addr *local, uint16_
     const hfi_flow_key key = listener_key(local, port);
     hfi_flow_probe probe = hfi_flow_find(&ctx->flow, hfi_flow_hash(&ctx->flow, &key));
     for (uint32_t ref; (ref = hfi_flow_next(&ctx->flow, &probe)) != HFI_NONE;)
-        if (hfi_flow_kind(ref) == HFI_FLOW_LISTENER && hfi_open_ref_matches(ctx, ref, &key))
-            return hfi_flow_index(ref);
+        if (is_listener(ctx, ref, &key)) return hfi_flow_index(ref);
     return HFI_NONE;
 }
 

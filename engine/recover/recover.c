@@ -68,6 +68,14 @@ void hfi_recover_restart_timer(hfi_ctx *ctx, hfi_conn *conn) {
     conn->rtx_at = hfi_ticks_from(ctx, hfi_recover_rto_ns(ctx, conn));
 }
 
+void hfi_recover_idle(const hfi_ctx *ctx, hfi_conn *conn) {
+    if (hfi_in_flight(conn) != 0 || conn->srtt_us == 0) return;
+    const hf_ns idle_ns = (hf_ns)(uint32_t)(ctx->now_tick - conn->elicited_at) * HFI_TICK_NS;
+    if (idle_ns <= (hf_ns)conn->rto_us * HF_US) return;
+    congest_set(conn,
+                hfi_congest_idle(congest_of(conn), conn->mss, ctx->limits->initial_window_segs));
+}
+
 /* ---- Loss ---- */
 
 static void enter_recovery(hfi_ctx *ctx, hfi_conn *conn) {

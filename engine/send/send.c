@@ -1,5 +1,4 @@
 #include "send/send.h"
-#include "congest/congest.h"
 
 /* ---- The peer's window ---- */
 
@@ -77,15 +76,6 @@ static bool send_again(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t m
 
 /* ---- New data ---- */
 
-/* RFC 5681 4.1: after a time-out's worth of silence on our side the window starts again. */
-static void restart_after_idle(hfi_ctx *ctx, hfi_conn *conn) {
-    if (hfi_in_flight(conn) != 0 || conn->srtt_us == 0) return;
-    const hf_ns idle_ns = (hf_ns)(uint32_t)(ctx->now_tick - conn->elicited_at) * HFI_TICK_NS;
-    if (idle_ns <= (hf_ns)conn->rto_us * HF_US) return;
-    const hfi_congest now = {conn->cwnd, conn->ssthresh, conn->accumulated};
-    conn->cwnd = hfi_congest_idle(now, conn->mss, ctx->limits->initial_window_segs).cwnd;
-}
-
 /* How many of the unsent bytes may go now, by both windows; 0 if waiting is better (RFC 9293
  * 3.8.6.2.1). */
 static uint32_t payload_to_send(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max) {
@@ -115,7 +105,7 @@ static hfi_index chunk_of_next(const hfi_ctx *ctx, const hfi_conn *conn) {
 
 static bool send_new(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
     if (hfi_has(conn, HFI_F_FIN_SENT)) return false;
-    restart_after_idle(ctx, conn);
+    hfi_recover_idle(ctx, conn);
     const uint32_t payload = payload_to_send(ctx, conn, super_max);
     const bool fin = hfi_has(conn, HFI_F_FIN_QUEUED) && conn->snd_nxt + payload == conn->snd_end;
     if (payload == 0 && !fin) return false;

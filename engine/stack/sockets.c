@@ -64,12 +64,11 @@ hf_err hf_connect(hf_engine *engine, const hf_connect_options *options, hf_conn 
     if (set == HFI_NONE) return HF_NO_OPTION_SLOT;
     how.options = (uint16_t)set;
     hfi_index index;
-    const hf_err err = hfi_open_connect(&e->ctx, &how, &index);
+    const hf_err err = hfi_tcp_connect(&e->ctx, &how, &index);
     if (err != HF_OK) {
         hfi_open_options_drop(&e->ctx, set);
         return err;
     }
-    hfi_tcp_settle(&e->ctx, &e->ctx.conns[index]);
     *ret_conn = handle_of(e, index);
     return HF_OK;
 }
@@ -267,7 +266,8 @@ hf_err hf_conn_options_get(const hf_engine *engine, hf_conn handle, hf_tcp_optio
     return HF_OK;
 }
 
-static const char *const state_names[HF_STATE_COUNT] = {
+/* Arrays, not pointers: nothing here needs relocating, so nothing is data that can be written. */
+static const char state_names[HF_STATE_COUNT][13] = {
     "CLOSED",     "LISTEN",     "SYN_SENT", "SYN_RECEIVED", "ESTABLISHED", "FIN_WAIT_1",
     "FIN_WAIT_2", "CLOSE_WAIT", "CLOSING",  "LAST_ACK",     "TIME_WAIT"};
 

@@ -19,6 +19,7 @@ static hfi_outcome in_closed(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effec
 static hfi_outcome continue_in(hfi_ctx *ctx, hfi_index conn, hf_cause cause,
                                const hfi_arrival *arrival, hfi_effects *effects) {
     hfi_outcome out = {HF_VERDICT_TOOK, cause, conn, 0, 0};
+    hfi_live_begin(ctx, &ctx->conns[conn]);
     const bool more = arrival->tcp.payload_bytes > 0 || (arrival->tcp.flags & HFI_TCP_FIN) != 0;
     if (more) hfi_tcp_steps(ctx, &ctx->conns[conn], arrival, effects);
     hfi_tcp_settle(ctx, &ctx->conns[conn]);
@@ -117,7 +118,7 @@ static hfi_outcome in_syn_sent(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *
 
 /* ---- Who is meant ---- */
 
-static uint32_t find(hfi_ctx *ctx, const hfi_flow_key *key) {
+uint32_t hfi_tcp_find(const hfi_ctx *ctx, const hfi_flow_key *key) {
     hfi_flow_probe probe = hfi_flow_find(&ctx->flow, hfi_flow_hash(&ctx->flow, key));
     for (uint32_t ref; (ref = hfi_flow_next(&ctx->flow, &probe)) != HFI_NONE;) {
         switch (hfi_flow_kind(ref)) {
@@ -163,7 +164,7 @@ static hfi_outcome in_time_wait(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *a
 hfi_outcome hfi_tcp_arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects *effects) {
     const hfi_flow_key key = {arrival->destination, arrival->source, arrival->tcp.destination_port,
                               arrival->tcp.source_port};
-    const uint32_t ref = find(ctx, &key);
+    const uint32_t ref = hfi_tcp_find(ctx, &key);
     if (ref == HFI_NONE) return in_listen_or_closed(ctx, arrival, false, 0, effects);
     switch (hfi_flow_kind(ref)) {
     case HFI_FLOW_SYN: return in_entry(ctx, hfi_flow_index(ref), arrival, effects);

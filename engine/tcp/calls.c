@@ -1,6 +1,44 @@
 /* The user's calls, RFC 9293 3.10.1 to 3.10.6, on connections that exist. */
 #include "tcp/tcp.h"
 
+/* ---- OPEN ---- */
+
+/* True if the key is free, or TIME_WAIT lets it go (RFC 6191). */
+static bool tuple_is_free(hfi_ctx *ctx, hfi_open_how *how) {
+    const uint32_t ref = hfi_tcp_find(ctx, &how->key);
+    if (ref == HFI_NONE) return true;
+    if (hfi_flow_kind(ref) != HFI_FLOW_TIME_WAIT) return false;
+    how->has_isn = hfi_tw_reuse(ctx, ref, &how->key, &how->least_isn);
+    return how->has_isn;
+}
+
+static hf_err choose_port(hfi_ctx *ctx, hfi_open_how *how) {
+    if (how->key.local_port != 0) return tuple_is_free(ctx, how) ? HF_OK : HF_TUPLE_IN_USE;
+    hfi_ports *ports = &ctx->root->ports;
+    hfi_flow_key *key = &how->key;
+    const uint32_t count = hfi_ports_count(ports);
+    for (uint32_t attempt = 0; attempt < count; attempt++) {
+        key->local_port =
+            hfi_ports_candidate(ports, &key->local, &key->remote, key->remote_port, attempt);
+        if (!tuple_is_free(ctx, how)) continue;
+        hfi_ports_commit(ports, &key->local, &key->remote, key->remote_port, attempt);
+        return HF_OK;
+    }
+    return HF_NO_PORT;
+}
+
+hf_err hfi_tcp_connect(hfi_ctx *ctx, hfi_open_how *how, hfi_index *ret_conn) {
+    how->has_isn = false;
+    hf_err err = choose_port(ctx, how);
+    if (err == HF_OK) err = hfi_open_connect(ctx, how, ret_conn);
+    if (err != HF_OK) return err;
+    hfi_live_begin(ctx, &ctx->conns[*ret_conn]);
+    hfi_tcp_settle(ctx, &ctx->conns[*ret_conn]);
+    return HF_OK;
+}
+
+/* ---- SEND, RECEIVE ---- */
+
 hf_err hfi_tcp_may_send(const hfi_conn *conn) {
     if (hfi_has(conn, HFI_F_ENDED)) return HF_ENDED;
     return hfi_has(conn, HFI_F_FIN_QUEUED) ? HF_STATE : HF_OK;

@@ -11,6 +11,8 @@
 #define HFI_TCP_ROOM_H
 
 #include "close/close.h"
+#include "close/time_wait.h"
+#include "live/live.h"
 #include "open/open.h"
 
 /* What became of a segment. */
@@ -47,7 +49,14 @@ void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret);
 /* The slot is free if the connection has ended, was released and is on no list. */
 void hfi_tcp_try_free(hfi_ctx *ctx, hfi_conn *conn);
 
+/* What has this key: a connection, a SYN entry or TIME_WAIT (not a listener), or HFI_NONE. */
+uint32_t hfi_tcp_find(const hfi_ctx *ctx, const hfi_flow_key *key);
+
 /* ---- Calls ---- */
+
+/* OPEN, active. A local_port of 0 in the key is chosen (RFC 6056). HF_NO_PORT, HF_TUPLE_IN_USE,
+ * HF_NO_CONNECTION_SLOT, HF_NO_MEMORY. */
+hf_err hfi_tcp_connect(hfi_ctx *ctx, hfi_open_how *how, hfi_index *ret_conn);
 
 hf_err hfi_tcp_send(hfi_ctx *ctx, hfi_conn *conn, const void *data, size_t bytes,
                     size_t *ret_taken);
