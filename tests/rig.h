@@ -32,6 +32,8 @@ struct rig {
     uint32_t sent[2], dropped;
     hf_cause last_cause[2], last_verdict[2];
     uint64_t random;
+    hf_ns jitter_ns; /* up to this much more delay: reordering */
+    uint32_t duplicate_percent;
     bool print;
 };
 
@@ -72,6 +74,26 @@ static inline void rig_end(rig *r) {
     free(r->packets);
 }
 
+static inline uint32_t rig_random(rig *r) {
+    r->random = r->random * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(r->random >> 33);
+}
+
+/* Puts the packet that lies behind the last one in its place by time. */
+static inline void rig_enqueue(rig *r) {
+    rig_packet *last = &r->packets[(r->head + r->count) % r->capacity];
+    if (r->jitter_ns != 0) last->at_ns += rig_random(r) % r->jitter_ns;
+    r->count++;
+    if (r->jitter_ns == 0) return;
+    for (size_t i = r->count - 1; i > 0; i--) {
+        rig_packet *a = &r->packets[(r->head + i - 1) % r->capacity],
+                   *b = &r->packets[(r->head + i) % r->capacity];
+        if (a->at_ns <= b->at_ns) break;
+        static rig_packet swap;
+        swap = *a, *a = *b, *b = swap;
+    }
+}
+
 static inline void rig_drain(rig *r, int from) {
     hf_frame frames[16];
     size_t n;
@@ -99,10 +121,17 @@ static inline void rig_drain(rig *r, int from) {
                        (unsigned)(p->data[24] << 24 | p->data[25] << 16 | p->data[26] << 8 |
                                   p->data[27]),
                        p->bytes - 20 - (p->data[32] >> 4) * 4);
-            if (drop)
+            if (drop) {
                 r->dropped++;
-            else
-                r->count++;
+                continue;
+            }
+            const bool twice =
+                r->duplicate_percent != 0 && rig_random(r) % 100 < r->duplicate_percent;
+            const rig_packet copy = *p;
+            rig_enqueue(r);
+            if (!twice) continue;
+            r->packets[(r->head + r->count) % r->capacity] = copy;
+            rig_enqueue(r);
         }
         hf_tx_taken(&r->engine[from], n);
     }
@@ -129,7 +158,7 @@ static inline bool rig_once(rig *r, hf_ns until_ns) {
     }
     const bool packet = r->count > 0 && r->packets[r->head].at_ns <= next_ns;
     if (packet) next_ns = r->packets[r->head].at_ns;
-    if (next_ns > until_ns) return false;
+    if (next_ns == HF_NEVER || next_ns > until_ns) return false;
     if (next_ns > r->now_ns) r->now_ns = next_ns;
     if (packet) {
         rig_packet *p = &r->packets[r->head];
@@ -177,8 +206,7 @@ static inline hf_state rig_state(rig *r, int side, hf_conn conn) {
 
 static inline bool rig_lose_2_percent(rig *r, int from, const uint8_t *packet, uint32_t bytes) {
     (void)from, (void)packet, (void)bytes;
-    r->random = r->random * 6364136223846793005u + 1442695040888963407u;
-    return (r->random >> 33) % 100 < 2;
+    return rig_random(r) % 100 < 2;
 }
 
 #endif

@@ -241,6 +241,9 @@ typedef struct hfi_arrival {
     uint32_t skip; /* bytes of the parts before the payload */
 } hfi_arrival;
 
+#ifndef HF_QUIRKS
+#define HF_QUIRKS 1
+#endif
 #if HF_QUIRKS
 static inline bool hfi_quirk(const hfi_ctx *ctx, uint32_t quirk) {
     return (ctx->root->config.quirks & quirk) != 0;

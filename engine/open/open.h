@@ -41,6 +41,11 @@ hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_co
 /* The peer's SYN (with or without ACK) in SYN_SENT: takes its sequence number and options. */
 void hfi_open_take_syn(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
 
+/* The way takes segments of `mss` at most. */
+static inline void hfi_open_limit_mss(hfi_conn *conn, uint16_t mss) {
+    if (mss < conn->mss) conn->mss = mss;
+}
+
 /* Fills SYN or SYN-ACK. */
 void hfi_open_syn(hfi_ctx *ctx, hfi_conn *conn, bool ack, hfi_departure *ret);
 
