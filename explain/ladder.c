@@ -116,11 +116,25 @@ static const char *after_line(const char *text, uint32_t length) {
     return text;
 }
 
+/* Where the further lines of a paragraph begin: below the word behind its first gap of two spaces
+ * or more, so that "name:   text" keeps its column. */
+static uint32_t hanging(const char *text) {
+    uint32_t i = 0;
+    while (text[i] && text[i] != '\n' && !(text[i] == ' ' && text[i + 1] == ' ')) i++;
+    if (text[i] != ' ') return 0;
+    while (text[i] == ' ') i++;
+    return i;
+}
+
 void hf_print_wrapped(FILE *to, const char *text, uint32_t indent, uint32_t width) {
+    uint32_t hang = hanging(text), further = 0;
     while (*text) {
-        const uint32_t length = wrap(text, width - indent);
-        fprintf(to, "%*s%.*s\n", (int)(length > 0 ? indent : 0), "", (int)length, text);
+        const uint32_t length = wrap(text, width - indent - further);
+        fprintf(to, "%*s%.*s\n", (int)(length > 0 ? indent + further : 0), "", (int)length, text);
+        const bool ended = text[length] == '\n';
         text = after_line(text, length);
+        if (ended) hang = hanging(text);
+        further = ended || hang > width / 2 ? 0 : hang;
     }
 }
 
