@@ -311,8 +311,7 @@ static void draw_item(const struct drawing *drawing, const hf_ladder_row *rows,
         if (item->period == 1)
             snprintf(lead, sizeof lead, "the same again: ");
         else
-            snprintf(lead, sizeof lead,
-                     "the last %u lines again, %u times: ", (unsigned)item->period,
+            snprintf(lead, sizeof lead, "these %u steps %u times more: ", (unsigned)item->period,
                      (unsigned)item->rounds);
         draw_fold(drawing, row, item->rows, lead);
     } else if (row->kind == HF_LADDER_NOTE) {
