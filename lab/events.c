@@ -34,6 +34,8 @@ static void release_if_read(lab_conn *conn) {
 }
 
 static void on_end(lab_conn *conn) {
+    uint64_t count;
+    if (conn->reading) lab_conn_take(conn, UINT64_MAX, &count);
     if (hf_conn_end(&conn->host->engine, conn->handle, &conn->end) != HF_OK) return;
     conn->ended = true;
     lab_record *const record = lab_record_add(conn->world, LAB_EVENT, conn->host->index);

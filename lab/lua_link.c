@@ -71,7 +71,8 @@ static lab_link *link_arg(lua_State *lua, int index) {
     return lab_object(lua, index, LAB_LINK_TYPE);
 }
 
-/* cut(), cut{ from = host }, cut{ unseen = true } */
+/* cut(), cut{ from = host } for what that host sends, cut{ unseen = true } if no packet need meet
+ * it. */
 static int link_cut(lua_State *lua) {
     static const lab_option options[] = {{"from", LAB_OPTION_OTHER, 0},
                                          {"unseen", LAB_OPTION_BOOL, 0}};

@@ -7,6 +7,8 @@
 enum { LABEL_BYTES = 160, SENTENCE_BYTES = 600 };
 
 typedef struct rows_t {
+    const lab_world *world;
+    uint32_t *numbers; /* of each connection; NULL if there is only one pair */
     hf_ladder_row *items;
     size_t count, room;
     hf_flows flows;
@@ -23,6 +25,41 @@ static uint64_t mix_text(uint64_t shape, const char *text) {
     return shape;
 }
 
+/* A copy to be freed with the rows; the literal "" stands for no text. */
+static const char *kept(const char *text) { return text && text[0] ? lab_copy_text(text) : ""; }
+
+/* Both ends of a connection have one number, in the order of connecting. */
+static uint32_t *number_conns(const lab_world *world) {
+    uint32_t *const numbers = lab_alloc((world->conn_count + 1) * sizeof *numbers), pairs = 0;
+    for (uint32_t i = 0; i < world->conn_count; i++) {
+        const lab_conn *const peer = lab_conn_peer(world->conns[i]);
+        const bool later = peer && peer->index < i;
+        numbers[i] = later ? numbers[peer->index] : ++pairs;
+    }
+    if (pairs > 1) return numbers;
+    free(numbers);
+    return NULL;
+}
+
+/* A packet that no application's connection sent belongs to the newest with its ports. */
+static uint32_t conn_of(const lab_world *world, const lab_record *record, const hf_packet *packet) {
+    for (uint32_t i = world->conn_count; i > 0 && record->conn == LAB_ANY; i--) {
+        const lab_conn *const conn = world->conns[i - 1];
+        if (conn->local_port == packet->destination_port &&
+            conn->remote_port == packet->source_port)
+            return i - 1;
+    }
+    return record->conn;
+}
+
+/* "#3 " before a label where there are several connections. */
+static const char *numbered(const rows_t *rows, uint32_t conn, const char *label) {
+    if (!rows->numbers || conn >= rows->world->conn_count) return kept(label);
+    char text[LABEL_BYTES + 16];
+    snprintf(text, sizeof text, "#%u %s", rows->numbers[conn], label);
+    return kept(text);
+}
+
 static hf_ladder_row *add_row(rows_t *rows, const lab_record *record, hf_ladder_kind kind) {
     rows->items = lab_grow(rows->items, rows->count, &rows->room, sizeof *rows->items);
     hf_ladder_row *const row = &rows->items[rows->count++];
@@ -33,9 +70,6 @@ static hf_ladder_row *add_row(rows_t *rows, const lab_record *record, hf_ladder_
     row->label = row->sentence = "";
     return row;
 }
-
-/* A copy to be freed with the rows; the literal "" stands for no text. */
-static const char *kept(const char *text) { return text && text[0] ? lab_copy_text(text) : ""; }
 
 static void append(char *to, size_t size, const char *text) {
     const size_t length = strlen(to);
@@ -91,9 +125,9 @@ static void add_frame(rows_t *rows, const lab_record *record) {
     hf_packet_parse(record->bytes, record->captured, record->total, false, &packet);
     hf_flows_see(&rows->flows, &packet);
     hf_ladder_row *const row = add_row(rows, record, HF_LADDER_ARROW);
-    char *const label = lab_alloc(LABEL_BYTES);
-    hf_packet_label(&packet, &rows->flows, label, LABEL_BYTES);
-    row->label = label;
+    char label[LABEL_BYTES];
+    hf_packet_label(&packet, &rows->flows, label, sizeof label);
+    row->label = numbered(rows, conn_of(rows->world, record, &packet), label);
     row->sentence = frame_sentence(record, rows->trace);
     row->to = record->peer;
     row->lost = is_lost(record->fate);
@@ -103,7 +137,7 @@ static void add_frame(rows_t *rows, const lab_record *record) {
 
 static void add_call(rows_t *rows, const lab_record *record) {
     hf_ladder_row *const row = add_row(rows, record, HF_LADDER_CALL);
-    row->label = kept(record->text);
+    row->label = numbered(rows, record->conn, record->text);
     row->sentence = kept(record->detail);
     row->tone = HF_TONE_PLAIN;
     row->shape = mix(mix_text(mix(2, record->host), record->text), record->detail != NULL);
@@ -113,7 +147,7 @@ static void add_event(rows_t *rows, const lab_record *record) {
     const bool end = record->bits == HF_EVENT_END;
     if (record->bits == HF_EVENT_CONNECTED && !rows->trace) return; /* the state's row tells it */
     hf_ladder_row *const row = add_row(rows, record, HF_LADDER_AT);
-    row->label = kept(record->text);
+    row->label = numbered(rows, record->conn, record->text);
     row->sentence = kept(record->detail);
     row->tone = end && record->cause != HF_CAUSE_END_CLOSED ? HF_TONE_BAD : HF_TONE_LOUD;
     row->shape = end ? 0 : mix_text(mix(3, record->host), record->text);
@@ -146,7 +180,7 @@ static void add_trace(rows_t *rows, const lab_record *record) {
     hf_explain_record(&record->trace, sentence, SENTENCE_BYTES);
     if (record->trace.event == HF_TRACE_STATE) {
         const char *const arrow = strstr(sentence, " -> ");
-        row->label = lab_copy_text(arrow ? arrow + 4 : sentence);
+        row->label = numbered(rows, record->conn, arrow ? arrow + 4 : sentence);
         row->tone = HF_TONE_LOUD;
     } else {
         row->label = lab_copy_text(record->trace.event == HF_TRACE_NOTE
@@ -155,7 +189,8 @@ static void add_trace(rows_t *rows, const lab_record *record) {
         row->sentence = kept(sentence);
         row->tone = HF_TONE_QUIET;
     }
-    row->shape = mix(mix_text(mix(4, record->host), row->label), record->trace.event);
+    row->shape =
+        mix(mix(mix(4, record->host), record->trace.event), mix(record->cause, record->trace.b));
     free(sentence);
 }
 
@@ -190,7 +225,9 @@ static void free_rows(rows_t *rows) {
 
 static bool show_world(const lab_world *world, const lab_view *view, FILE *to) {
     rows_t *const rows = lab_alloc(sizeof *rows);
+    rows->world = world;
     rows->trace = view->trace;
+    rows->numbers = number_conns(world);
     for (size_t i = 0; i < world->record_count; i++) add_record(rows, &world->records[i]);
     const char *names[LAB_HOSTS];
     for (uint32_t i = 0; i < world->host_count; i++) names[i] = world->hosts[i]->name;
@@ -211,6 +248,7 @@ static bool show_world(const lab_world *world, const lab_view *view, FILE *to) {
         fprintf(to, "%llu later records were counted only.\n",
                 (unsigned long long)world->records_not_kept);
     free_rows(rows);
+    free(rows->numbers);
     free(rows);
     return drawn;
 }
