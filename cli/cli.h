@@ -13,4 +13,8 @@ int cli_lab(int argc, char **argv);
 /* Lists the scenarios of a folder, or of the usual ones if it is NULL. */
 int cli_lab_list(const char *folder);
 
+/* Writes a run as a pcapng file; false if that fails. */
+struct lab_scenario;
+bool cli_capture(const struct lab_scenario *scenario, const char *path);
+
 #endif

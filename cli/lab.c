@@ -13,7 +13,7 @@ enum { MOST_ROWS = 240, USUAL_TIME_LIMIT_S = 600 };
 struct lab_arguments {
     lab_run_options run;
     bool json, jsonl, mermaid, trace, quiet, list, no_fold, expectations;
-    const char *folder;
+    const char *folder, *pcapng;
     unsigned time_limit_s;
 };
 
@@ -33,6 +33,9 @@ static void help(FILE *to) {
           "  --json          the whole run as one JSON object, instead of the drawing\n"
           "  --jsonl         the same as one object a line\n"
           "  --mermaid       a Mermaid sequence diagram, instead of the drawing\n"
+#if HF_WITH_PCAPNG
+          "  --pcapng FILE   write a capture whose packets carry their explanation, too\n"
+#endif
           "  --trace         draw timers, and what each receiver made of each packet, too\n"
           "  --no-fold       draw repetition in full\n"
           "  --expectations  tell the passed expectations, too (stderr)\n"
@@ -95,6 +98,12 @@ static int set_number(struct lab_arguments *to, const char *name, const char *va
 static int read_arguments(int argc, char **argv, struct lab_arguments *to) {
     for (int i = 1; i < argc; i++) {
         const char *const word = argv[i];
+        if (HF_WITH_PCAPNG && strcmp(word, "--pcapng") == 0) {
+            if (i + 1 == argc) return wrong("%s wants a file behind it", word);
+            to->pcapng = argv[++i];
+            to->run.whole_packets = true;
+            continue;
+        }
         const bool numeric = strcmp(word, "--seed") == 0 || strcmp(word, "--time-limit") == 0;
         if (numeric && i + 1 == argc) return wrong("%s wants a number behind it", word);
         if (numeric) {
@@ -164,6 +173,17 @@ static void limit_time(unsigned seconds) {
     alarm(seconds);
 }
 
+static bool capture(const lab_scenario *scenario, const char *path) {
+#if HF_WITH_PCAPNG
+    if (!path || cli_capture(scenario, path)) return true;
+    fprintf(stderr, "holdfast lab: the capture '%s' could not be written\n", path);
+    return false;
+#else
+    (void)scenario;
+    return path == NULL;
+#endif
+}
+
 static int run(struct lab_arguments *arguments) {
     arguments->run.stop = &stop_wanted;
     limit_time(arguments->time_limit_s);
@@ -171,8 +191,9 @@ static int run(struct lab_arguments *arguments) {
     alarm(0);
     const bool shown = show(scenario, arguments) && fflush(stdout) == 0;
     if (!shown) fputs("holdfast lab: stdout cannot be written\n", stderr);
+    const bool captured = capture(scenario, arguments->pcapng);
     lab_show_result(scenario, arguments->expectations, stderr);
-    const int code = shown ? exit_code(scenario->result) : CLI_USAGE;
+    const int code = shown && captured ? exit_code(scenario->result) : CLI_USAGE;
     lab_scenario_free(scenario);
     return code;
 }

@@ -82,27 +82,30 @@ static bool is_lost(lab_fate fate) {
 }
 
 /* What the receiver made of it is told when it took nothing, and with --trace always. */
-static void append_verdict(const lab_record *record, bool trace, char *to) {
+static void append_verdict(const lab_record *record, bool trace, char *to, size_t size) {
     char text[300] = "";
     if (!record->judged || (record->verdict.action == HF_VERDICT_TOOK && !trace)) return;
     if (record->verdict.action == HF_VERDICT_ANSWERED && !trace)
         return; /* the answer's own arrow tells */
     hf_explain_cause(record->verdict.cause, record->verdict.a, record->verdict.b, text,
                      sizeof text);
-    append(to, SENTENCE_BYTES,
-           record->verdict.action == HF_VERDICT_DROPPED ? "Dropped there:" : "There:");
-    append(to, SENTENCE_BYTES, text);
+    append(to, size, record->verdict.action == HF_VERDICT_DROPPED ? "Dropped there:" : "There:");
+    append(to, size, text);
+}
+
+void lab_frame_sentence(const lab_record *record, bool trace, char *to, size_t size) {
+    hf_explain_cause(record->cause, record->a, record->b, to, size);
+    if (record->duplicate) append(to, size, "(A copy, made by the link.)");
+    if (record->reordered) append(to, size, "(Held back by the link.)");
+    if (record->corrupted) append(to, size, "(A bit was turned by the link.)");
+    append(to, size, lab_fate_sentence(record->fate));
+    append_verdict(record, trace, to, size);
 }
 
 static const char *frame_sentence(const lab_record *record, bool trace) {
-    char to[SENTENCE_BYTES];
-    hf_explain_cause(record->cause, record->a, record->b, to, SENTENCE_BYTES);
-    if (record->duplicate) append(to, SENTENCE_BYTES, "(A copy, made by the link.)");
-    if (record->reordered) append(to, SENTENCE_BYTES, "(Held back by the link.)");
-    if (record->corrupted) append(to, SENTENCE_BYTES, "(A bit was turned by the link.)");
-    append(to, SENTENCE_BYTES, lab_fate_sentence(record->fate));
-    append_verdict(record, trace, to);
-    return kept(to);
+    char sentence[SENTENCE_BYTES];
+    lab_frame_sentence(record, trace, sentence, sizeof sentence);
+    return kept(sentence);
 }
 
 static hf_ladder_tone frame_tone(const lab_record *record, const hf_packet *packet) {
