@@ -291,11 +291,11 @@ static void draw_fold(const struct drawing *drawing, const hf_ladder_row *rows, 
     time_words(rows[count - 1].at_ns, until, sizeof until);
     hfx_text_put(&text, until + strspn(until, " "));
     const char *rest = words;
-    while (*rest) {
+    for (bool first = true; *rest; first = false) {
         struct line line;
         line_clear(&line);
         line_lifelines(drawing, &line);
-        line_fill(&line, LEFT_CELL - 3, LEFT_CELL - 2, CELL_MORE, HF_TONE_LOUD);
+        if (first) line_fill(&line, LEFT_CELL - 3, LEFT_CELL - 2, CELL_MORE, HF_TONE_LOUD);
         const uint32_t length = wrap(rest, drawing->width - LEFT_CELL - 3);
         line_put(&line, LEFT_CELL + 3, rest, length, HF_TONE_QUIET);
         line_print(drawing, &line);

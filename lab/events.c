@@ -38,6 +38,7 @@ static void on_end(lab_conn *conn) {
     if (conn->reading) lab_conn_take(conn, UINT64_MAX, &count);
     if (hf_conn_end(&conn->host->engine, conn->handle, &conn->end) != HF_OK) return;
     conn->ended = true;
+    conn->ended_at_ns = conn->world->now_ns;
     lab_record *const record = lab_record_add(conn->world, LAB_EVENT, conn->host->index);
     char sentence[400];
     hf_explain_end(&conn->end, sentence, sizeof sentence);
@@ -72,9 +73,10 @@ static void on_peer_closed(lab_conn *conn) {
 }
 
 static void on_readable(lab_conn *conn) {
-    uint64_t count;
+    uint64_t count = 0;
     if (conn->reading) lab_conn_take(conn, UINT64_MAX, &count);
-    tell(conn, LAB_ON_READABLE);
+    if (count > 0 || !conn->reading)
+        tell(conn, LAB_ON_READABLE); /* the end of stream is peer_closed */
 }
 
 static void on_status_event(lab_conn *conn, uint32_t bits) {

@@ -23,6 +23,13 @@ lab_expect *lab_expect_new(lab_world *world, lab_expect_kind kind, lab_conn *con
     return expect;
 }
 
+void lab_expect_until(lab_world *world, lab_expect *expect, hf_ns until_ns) {
+    expect->until_ns = until_ns;
+    if (until_ns == HF_NEVER) return;
+    const lab_due due = {.at_ns = until_ns, .kind = LAB_DUE_LOOK};
+    lab_heap_push(&world->heap, due);
+}
+
 static void settle(lab_expect *expect, bool passed, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
@@ -58,7 +65,7 @@ static hf_ns last_cut_before(const lab_conn *conn, hf_ns at_ns) {
 static hf_ns reference_ns(const lab_conn *conn, lab_reference of) {
     switch (of) {
     case LAB_OF_START: return 0;
-    case LAB_OF_CUT: return last_cut_before(conn, conn->end.at_ns);
+    case LAB_OF_CUT: return last_cut_before(conn, conn->ended_at_ns);
     case LAB_OF_LAST_HEARD: return conn->end.last_heard_ns;
     case LAB_OF_CALL: return conn->call_at_ns;
     case LAB_OF_CONNECTED: return conn->connected_at_ns;
@@ -79,7 +86,7 @@ static const char *reference_words(lab_reference of) {
 
 static bool right_time(lab_expect *expect) {
     if (!expect->timed) return true;
-    const hf_ns from_ns = reference_ns(expect->conn, expect->of), at_ns = expect->conn->end.at_ns;
+    const hf_ns from_ns = reference_ns(expect->conn, expect->of), at_ns = expect->conn->ended_at_ns;
     if (from_ns == HF_NEVER) {
         settle(expect, false, "the link of this connection was never cut before its end at %s",
                duration(at_ns).text);
@@ -101,7 +108,7 @@ static bool right_cause(lab_expect *expect) {
         expect->mechanism == HF_CAUSE_COUNT || expect->mechanism == end->mechanism;
     if (cause && mechanism) return true;
     settle(expect, false, "ended %s by %s at %s, expected %s by %s", short_name(end->cause, "END_"),
-           short_name(end->mechanism, "BY_"), duration(end->at_ns).text,
+           short_name(end->mechanism, "BY_"), duration(expect->conn->ended_at_ns).text,
            expect->cause == HF_CAUSE_COUNT ? "any cause" : short_name(expect->cause, "END_"),
            expect->mechanism == HF_CAUSE_COUNT ? "anything" : short_name(expect->mechanism, "BY_"));
     return false;
@@ -135,7 +142,7 @@ static void look_ends(lab_expect *expect, bool last) {
     }
     if (!right_cause(expect) || !right_time(expect) || !right_outcome(expect)) return;
     settle(expect, true, "%s by %s at %s", short_name(conn->end.cause, "END_"),
-           short_name(conn->end.mechanism, "BY_"), duration(conn->end.at_ns).text);
+           short_name(conn->end.mechanism, "BY_"), duration(conn->ended_at_ns).text);
 }
 
 /* ---- the others ---- */
@@ -144,7 +151,7 @@ static void look_never_ends(lab_expect *expect, bool last) {
     const lab_conn *const conn = expect->conn;
     if (conn->ended) {
         settle(expect, false, "ended %s at %s", short_name(conn->end.cause, "END_"),
-               duration(conn->end.at_ns).text);
+               duration(conn->ended_at_ns).text);
     } else if (last || conn->world->now_ns >= expect->until_ns) {
         settle(expect, true, "lives at %s", duration(conn->world->now_ns).text);
     }

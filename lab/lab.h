@@ -61,7 +61,8 @@ typedef enum lab_due_kind {
      * timers, since a driver drains its input before time moves. */
     LAB_DUE_FRAME,
     LAB_DUE_SCRIPT,
-    LAB_DUE_HOST
+    LAB_DUE_HOST,
+    LAB_DUE_LOOK /* an expectation is judged at this instant */
 } lab_due_kind;
 
 typedef struct lab_flight lab_flight;
@@ -284,6 +285,8 @@ struct lab_conn {
     hf_conn_status last_status;
     lab_link *link;
     hf_ns connected_at_ns, call_at_ns;
+    hf_ns ended_at_ns; /* when the application was told; end.at_ns is as coarse as the engine's
+                          stamps */
     lab_last_call last_call;
     bool shutdown_wanted, close_wanted; /* once everything wanted is written */
     hf_close_options close_options;
@@ -390,6 +393,8 @@ typedef struct lab_expect {
 
 lab_expect *lab_expect_new(lab_world *world, lab_expect_kind kind, lab_conn *conn,
                            const char *where);
+/* Sets the instant at which it is judged. */
+void lab_expect_until(lab_world *world, lab_expect *expect, hf_ns until_ns);
 void lab_expect_look(lab_world *world);   /* judges what can be judged now */
 void lab_expect_finish(lab_world *world); /* judges the rest, and the faults */
 lab_filter lab_filter_any(void);

@@ -169,7 +169,7 @@ static int conn_ended(lua_State *lua) {
     lab_set_text(lua, "cause", without(hf_cause_name(end->cause), "END_"));
     lab_set_text(lua, "by", without(hf_cause_name(end->mechanism), "BY_"));
     lab_set_text(lua, "state", hf_state_name(end->state));
-    lab_set_integer(lua, "at_ns", end->at_ns);
+    lab_set_integer(lua, "at_ns", conn->ended_at_ns);
     lab_set_integer(lua, "last_heard_ns", end->last_heard_ns);
     lab_set_integer(lua, "bytes_from_app", end->bytes_from_app);
     lab_set_integer(lua, "bytes_acked", end->bytes_acked);

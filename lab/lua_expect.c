@@ -83,7 +83,9 @@ static int expect_ends(lua_State *lua) {
 static int expect_never_ends(lua_State *lua) {
     static const lab_option options[] = {{"until_", LAB_OPTION_DURATION, 0}};
     lab_expect *const expect = add(lua, LAB_EXPECT_NEVER_ENDS);
-    lab_options_read(lua, 2, "never_ends", options, 1, &expect->until_ns);
+    hf_ns until_ns = HF_NEVER;
+    lab_options_read(lua, 2, "never_ends", options, 1, &until_ns);
+    lab_expect_until(expect->conn->world, expect, until_ns);
     return 0;
 }
 
@@ -96,7 +98,9 @@ static int expect_state(lua_State *lua) {
         luaL_error(lua, "state: \"%s\" is no state; write it as in \"FIN_WAIT_2\"", name);
     lab_expect *const expect = add(lua, LAB_EXPECT_STATE);
     expect->state = (hf_state)state;
-    lab_options_read(lua, 3, "state", options, 1, &expect->until_ns);
+    hf_ns at_ns = HF_NEVER;
+    lab_options_read(lua, 3, "state", options, 1, &at_ns);
+    lab_expect_until(expect->conn->world, expect, at_ns);
     return 0;
 }
 
@@ -205,9 +209,10 @@ static int expect_packets(lua_State *lua) {
     lab_where(lua, where, sizeof where);
     lab_filter filter;
     read_filter(lua, "expect_packets", FILTER_OPTIONS, &filter);
-    lab_expect *const expect = lab_expect_new(lab_world_of(lua), LAB_EXPECT_PACKETS, NULL, where);
+    lab_world *const world = lab_world_of(lua);
+    lab_expect *const expect = lab_expect_new(world, LAB_EXPECT_PACKETS, NULL, where);
     expect->filter = filter;
-    expect->until_ns = filter.before_ns;
+    lab_expect_until(world, expect, filter.before_ns);
     read_count(lua, "count", &expect->count_least, &expect->count_most, &some);
     read_count(lua, "at_least", &expect->count_least, NULL, &some);
     read_count(lua, "at_most", NULL, &expect->count_most, &some);

@@ -248,6 +248,15 @@ static int words(lua_State *lua) {
     return 1;
 }
 
+/* number(n): with its thousands set off. */
+static int number(lua_State *lua) {
+    char text[40];
+    const lua_Integer count = luaL_checkinteger(lua, 1);
+    hf_explain_count(count < 0 ? 0 : (uint64_t)count, text, sizeof text);
+    lua_pushstring(lua, text);
+    return 1;
+}
+
 static int note(lua_State *lua) {
     lab_record *const record = lab_record_add(lab_world_of(lua), LAB_NOTE, LAB_ANY);
     lab_record_text(record, "%s", luaL_checkstring(lua, 1));
@@ -290,6 +299,7 @@ static void open_globals(lua_State *lua) {
                                        {"duration", duration},
                                        {"now", now},
                                        {"words", words},
+                                       {"number", number},
                                        {"note", note},
                                        {"print", note},
                                        {"skip", skip},

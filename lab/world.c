@@ -126,6 +126,7 @@ static void run_due(lab_world *world) {
         return;
     }
     lab_heap_pop(&world->heap, &due);
+    if (due.kind == LAB_DUE_LOOK) return; /* the loop looks after each event */
     if (due.kind == LAB_DUE_SCRIPT) {
         run_timer(world, due.index);
         return;

@@ -40,11 +40,11 @@ check(bound.silent_ns <= 10.5 * second, "with the bound: " .. words(bound.silent
 summary("The same cut, twice.\n"
     .. "\n"
     .. "As usual:       the application was told " .. words(usual.after_cut_ns)
-    .. " after the cut, by the limit of retransmissions. It had written " .. usual.writes .. " times by then; "
-    .. usual.lost_bytes .. " bytes went nowhere. Keepalive was on and sent "
+    .. " after the cut, by the limit of retransmissions. It had written " .. number(usual.writes) .. " times by then; "
+    .. number(usual.lost_bytes) .. " bytes went nowhere. Keepalive was on and sent "
     .. (usual.probes == 0 and "no probe" or usual.probes .. " probes")
     .. ": it watches idle connections, and one with unacknowledged data is not idle.\n"
     .. "\n"
     .. "detect_within:  the application was told " .. words(bound.after_cut_ns) .. " after the cut, "
     .. words(bound.silent_ns) .. " after the last sign of life, with " .. bound.unanswered
-    .. " transmissions unanswered; it knows that " .. bound.lost_bytes .. " bytes were not acknowledged.")
+    .. " transmissions unanswered; it knows that " .. number(bound.lost_bytes) .. " bytes were not acknowledged.")

@@ -10,8 +10,10 @@ server:listen(7000, {
     end,
 })
 local c = client:connect(server, 7000)
-c:write(1048576)
-c:close()
+c:on("connected", function()
+    c:write(1048576)
+    c:close()
+end)
 
 expect(c):ends { cause = "CLOSED", by = "FIN", acked = 1048576 }
 run()

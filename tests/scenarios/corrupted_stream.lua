@@ -8,6 +8,8 @@ b:listen(7000, {
     end,
 })
 local c = a:connect(b, 7000)
-c:write(200000)
-c:close()
+c:on("connected", function()
+    c:write(200000)
+    c:close()
+end)
 expect(c):ends { cause = "CLOSED", acked = 200000 }
