@@ -1,0 +1,15 @@
+# The lab's tests: each scenario passes alone, refusals are told, runs repeat byte for byte.
+file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/lab/scenarios/*.lua)
+list(APPEND scenarios ${CMAKE_SOURCE_DIR}/tests/scenarios/corrupted_stream.lua)
+foreach(scenario ${scenarios})
+  get_filename_component(name ${scenario} NAME_WE)
+  file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR} ${scenario})
+  add_test(NAME scenario_${name} COMMAND holdfast_cli lab ${path} --quiet --expectations
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(scenario_${name} PROPERTIES SKIP_RETURN_CODE 77)
+endforeach()
+
+add_test(NAME lab_cli COMMAND ${CMAKE_SOURCE_DIR}/tests/lab_cli $<TARGET_FILE:holdfast_cli>
+  ${CMAKE_SOURCE_DIR}/tests/scenarios)
+add_test(NAME determinism COMMAND ${CMAKE_SOURCE_DIR}/tests/determinism $<TARGET_FILE:holdfast_cli>
+  ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/build/dev/bin/holdfast ${CMAKE_SOURCE_DIR}/build/clang/bin/holdfast)

@@ -1,0 +1,3 @@
+-- Not Lua: line 3.
+local a = host "a"
+for for
