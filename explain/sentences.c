@@ -1,0 +1,199 @@
+/* Sentences of causes, trace records and ends: the rows of the .def files with their numbers filled
+ * in. */
+#include "explain.h"
+#include <string.h>
+
+static const char *const cause_sentences[] = {
+#define HF_CAUSE_ROW(name, rfc, sentence) sentence,
+#include <hf/cause.def>
+#undef HF_CAUSE_ROW
+};
+
+static const char *const trace_sentences[] = {
+#define HF_TRACE_ROW(name, sentence) sentence,
+#include <hf/trace.def>
+#undef HF_TRACE_ROW
+};
+
+/* Writes the value of one placeholder, "a", "b_ms" or "a_bytes". False if its name is none of
+ * these. */
+static bool put_placeholder(hfx_text *text, const char *name, size_t length, uint64_t a,
+                            uint64_t b) {
+    if (length == 0 || (name[0] != 'a' && name[0] != 'b')) return false;
+    const uint64_t value = name[0] == 'a' ? a : b;
+    const size_t unit = length - 1;
+    if (unit == 0)
+        hfx_text_count(text, value);
+    else if (unit == 3 && memcmp(name + 1, "_ms", 3) == 0)
+        hfx_text_duration(text, value * HF_MS);
+    else if (unit == 6 && memcmp(name + 1, "_bytes", 6) == 0)
+        hfx_text_bytes(text, value);
+    else
+        return false;
+    return true;
+}
+
+static void put_sentence(hfx_text *text, const char *sentence, uint64_t a, uint64_t b) {
+    while (*sentence) {
+        const char *const end = *sentence == '{' ? strchr(sentence, '}') : NULL;
+        if (end && put_placeholder(text, sentence + 1, (size_t)(end - sentence) - 1, a, b)) {
+            sentence = end + 1;
+        } else {
+            hfx_text_char(text, *sentence++);
+        }
+    }
+}
+
+static void put_cause(hfx_text *text, hf_cause cause, uint64_t a, uint64_t b) {
+    const bool known = (size_t)cause < HF_CAUSE_COUNT;
+    put_sentence(text, known ? cause_sentences[cause] : "A cause that this program does not know.",
+                 a, b);
+}
+
+size_t hf_explain_cause(hf_cause cause, uint64_t a, uint64_t b, char *to, size_t size) {
+    hfx_text text = hfx_text_begin(to, size);
+    put_cause(&text, cause, a, b);
+    return text.length;
+}
+
+static const char *state_name(uint64_t state) {
+    return state < HF_STATE_COUNT ? hf_state_name((hf_state)state) : "UNKNOWN";
+}
+
+size_t hf_explain_record(const hf_trace_record *record, char *to, size_t size) {
+    hfx_text text = hfx_text_begin(to, size);
+    switch ((hf_trace_event)record->event) {
+    case HF_TRACE_STATE:
+        hfx_text_put(&text, state_name(record->a));
+        hfx_text_put(&text, " -> ");
+        hfx_text_put(&text, state_name(record->b));
+        break;
+    case HF_TRACE_FRAME_SENT:
+    case HF_TRACE_FRAME_IN:
+    case HF_TRACE_NOTE: put_cause(&text, (hf_cause)record->cause, record->a, record->b); break;
+    case HF_TRACE_TIMER_ARMED:
+    case HF_TRACE_TIMER_FIRED:
+        hfx_text_put(&text,
+                     record->event == HF_TRACE_TIMER_ARMED ? "Timer set: " : "Timer ended: ");
+        hfx_text_duration(&text, record->a * HF_MS);
+        hfx_text_put(&text, ".");
+        break;
+    case HF_TRACE_END:
+        put_cause(&text, (hf_cause)record->cause, 0, 0);
+        hfx_text_char(&text, ' ');
+        put_cause(&text, (hf_cause)record->a, 0, 0);
+        break;
+    case HF_TRACE_GAP:
+    case HF_TRACE_COUNT:
+        put_sentence(&text, trace_sentences[HF_TRACE_GAP], record->a, record->b);
+        break;
+    }
+    return text.length;
+}
+
+static const char *short_name(hf_cause cause, const char *prefix) {
+    const char *const name = hf_cause_name(cause);
+    const size_t skip = strlen(prefix);
+    return strncmp(name, prefix, skip) == 0 ? name + skip : name;
+}
+
+static void put_outcome(hfx_text *text, const hf_end *end) {
+    const uint64_t lost = end->bytes_from_app - end->bytes_acked;
+    if (end->bytes_from_app > 0) {
+        hfx_text_put(text, " Of ");
+        hfx_text_bytes(text, end->bytes_from_app);
+        hfx_text_put(text, " given, ");
+        hfx_text_count(text, end->bytes_acked);
+        hfx_text_put(text, lost == 0 ? " were acknowledged: all." : " were acknowledged, ");
+    }
+    if (lost > 0) {
+        hfx_text_count(text, lost);
+        hfx_text_put(text, " not.");
+    }
+    if (end->bytes_unread > 0) {
+        hfx_text_char(text, ' ');
+        hfx_text_bytes(text, end->bytes_unread);
+        hfx_text_put(text, " arrived and were never read.");
+    }
+}
+
+static const char *time_wait_words(hf_tw_holder holder) {
+    switch (holder) {
+    case HF_TW_NOBODY: return "";
+    case HF_TW_US: return " TIME_WAIT is held here.";
+    case HF_TW_PEER: return " TIME_WAIT is held by the peer.";
+    case HF_TW_BOTH: return " TIME_WAIT is held by both.";
+    }
+    return "";
+}
+
+size_t hf_explain_end(const hf_end *end, char *to, size_t size) {
+    hfx_text text = hfx_text_begin(to, size);
+    hfx_text_put(&text, short_name(end->cause, "END_"));
+    hfx_text_put(&text, " by ");
+    hfx_text_put(&text, short_name(end->mechanism, "BY_"));
+    hfx_text_put(&text, ": ");
+    put_cause(&text, end->cause, 0, 0);
+    if (end->cause == HF_CAUSE_END_PEER_SILENT && end->last_heard_ns > 0) {
+        hfx_text_put(&text, " Last heard ");
+        hfx_text_duration(&text, end->at_ns - end->last_heard_ns);
+        hfx_text_put(&text, " ago.");
+    }
+    put_outcome(&text, end);
+    hfx_text_put(&text, time_wait_words(end->time_wait));
+    return text.length;
+}
+
+static void put_hex(hfx_text *text, uint32_t value) {
+    static const char digits[] = "0123456789abcdef";
+    bool begun = false;
+    for (int shift = 12; shift >= 0; shift -= 4) {
+        const uint32_t digit = (value >> shift) & 15;
+        begun = begun || digit != 0 || shift == 0;
+        if (begun) hfx_text_char(text, digits[digit]);
+    }
+}
+
+static uint32_t group_of(const hf_addr *addr, int i) {
+    return (uint32_t)addr->bytes[2 * i] << 8 | addr->bytes[2 * i + 1];
+}
+
+/* The first longest run of two or more zero groups, which RFC 5952 4.2 writes as "::". */
+static void longest_zeros(const hf_addr *addr, int *ret_start, int *ret_length) {
+    *ret_start = 8;
+    *ret_length = 1;
+    for (int i = 0; i < 8; i++) {
+        int run = 0;
+        while (i + run < 8 && group_of(addr, i + run) == 0) run++;
+        if (run <= *ret_length) continue;
+        *ret_start = i;
+        *ret_length = run;
+    }
+}
+
+static void put_addr6(hfx_text *text, const hf_addr *addr) {
+    int zeros, length;
+    longest_zeros(addr, &zeros, &length);
+    for (int i = 0; i < 8; i++) {
+        if (i == zeros) {
+            hfx_text_put(text, "::");
+            i += length - 1;
+            continue;
+        }
+        if (i > 0 && i != zeros + length) hfx_text_char(text, ':');
+        put_hex(text, group_of(addr, i));
+    }
+}
+
+size_t hf_explain_addr(const hf_addr *addr, char *to, size_t size) {
+    hfx_text text = hfx_text_begin(to, size);
+    if (hf_addr_is4(addr)) {
+        for (int i = 12; i < 16; i++) {
+            if (i > 12) hfx_text_char(&text, '.');
+            hfx_text_number(&text, addr->bytes[i]);
+        }
+    } else {
+        put_addr6(&text, addr);
+    }
+    return text.length;
+}
