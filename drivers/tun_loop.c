@@ -73,12 +73,13 @@ static struct timespec wait_for(hf_ns next_at_ns) {
                              .tv_nsec = (long)(wait_ns % HF_SECOND)};
 }
 
-bool hf_loop_wait(hf_loop *loop, int other_fd) {
+bool hf_loop_wait(hf_loop *loop, hf_ns until_ns, int other_fd) {
     struct pollfd asks[2] = {
         {.fd = hf_tun_fd(loop->tun), .events = (short)(POLLIN | (loop->more_out ? POLLOUT : 0))},
         {.fd = other_fd, .events = POLLIN},
     };
-    const struct timespec wait = wait_for(hf_engine_next_at(loop->engine));
+    const hf_ns due_at_ns = hf_engine_next_at(loop->engine);
+    const struct timespec wait = wait_for(due_at_ns < until_ns ? due_at_ns : until_ns);
     ppoll(asks, 2, &wait, NULL);
     return hf_tun_is_there(loop->tun);
 }

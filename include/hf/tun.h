@@ -9,10 +9,10 @@
  *
  *     hf_loop loop = {.tun = tun, .engine = &engine, .interface = interface};
  *     for (;;) {
- *         hf_loop_step(&loop);       what came, then what is due
- *         ...                        hf_next_event, hf_send, hf_receive ...
- *         hf_loop_flush(&loop);      what goes out
- *         hf_loop_wait(&loop, -1);   until a packet comes or a timer is due
+ *         hf_loop_step(&loop);                 what came, then what is due
+ *         ...                                  hf_next_event, hf_send, hf_receive ...
+ *         hf_loop_flush(&loop);                what goes out
+ *         hf_loop_wait(&loop, HF_NEVER, -1);   until a packet comes or a timer is due
  *     }
  *
  * A device made with multi_queue can be opened several times, a handle (and an engine) per queue;
@@ -97,9 +97,10 @@ size_t hf_loop_step(hf_loop *loop);
 /* Sends what the engine has for this interface; stops at a frame of another one. */
 void hf_loop_flush(hf_loop *loop);
 
-/* Sleeps until a packet comes, the engine is due, or other_fd (-1: none) can be read. False if the
- * device was removed. A signal ends the wait as well. */
-bool hf_loop_wait(hf_loop *loop, int other_fd);
+/* Sleeps until a packet comes, the engine is due, the application's own until_ns is reached
+ * (HF_NEVER: there is none) or other_fd (-1: none) can be read. False if the device was removed. A
+ * signal ends the wait as well. */
+bool hf_loop_wait(hf_loop *loop, hf_ns until_ns, int other_fd);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,61 @@
+/* hf-two-engines: two TCP/IP stacks in one process, joined by a wire in memory. One asks, the other
+ * echoes. */
+#include <hf/explain.h>
+#include <hf/mem.h>
+#include <hf/os.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static uint32_t host_start(hf_engine *engine, uint8_t last_byte) {
+    hf_config config;
+    hf_interface_options link;
+    uint32_t interface;
+    const hf_addr addr = hf_addr4(10, 0, 0, last_byte);
+    hf_config_default(&config);
+    if (!hf_seed_from_os(config.seed)) exit(1);
+    const hf_memory need = hf_engine_bytes(&config);
+    hf_engine_init(engine, &config, aligned_alloc(64, need.block_bytes), need.block_bytes,
+                   aligned_alloc(64, need.data_bytes), need.data_bytes, 0);
+    hf_mem_interface_options(&link);
+    hf_interface_add(engine, &link, &interface);
+    hf_address_add(engine, interface, &addr, 24);
+    return interface;
+}
+
+/* The server's whole application: accept, and send back what comes until the peer closes. */
+static void echo(hf_engine *server, hf_listener listener, hf_conn *conn) {
+    char bytes[64];
+    size_t count;
+    hf_accept(server, listener, conn);
+    while (hf_receive(server, *conn, bytes, sizeof bytes, &count) == HF_OK)
+        hf_send(server, *conn, bytes, count, &count);
+    if (hf_receive(server, *conn, bytes, 1, &count) == HF_END_OF_STREAM)
+        hf_close(server, *conn, NULL);
+}
+
+int main(void) {
+    static hf_engine client, server;
+    hf_mem wire;
+    hf_listener listener;
+    hf_conn asker, echoer = {UINT32_MAX, 0};
+    hf_end end;
+    char text[512] = "";
+    size_t count;
+    hf_mem_join(&wire, &client, host_start(&client, 1), &server, host_start(&server, 2), NULL);
+    hf_listen(&server, &(hf_listen_options){.port = 7}, &listener);
+    hf_connect(&client, &(hf_connect_options){.remote = hf_addr4(10, 0, 0, 2), .remote_port = 7},
+               &asker);
+    hf_send(&client, asker, "Hello, wire!", 12, &count);
+    for (hf_ns now_ns = 0; hf_conn_end(&client, asker, &end) == HF_AGAIN;
+         now_ns = hf_mem_next_at(&wire)) {
+        do {
+            echo(&server, listener, &echoer);
+            if (hf_receive(&client, asker, text, sizeof text, &count) != HF_OK) continue;
+            printf("The server echoed: %.*s\n", (int)count, text);
+            hf_close(&client, asker, NULL);
+        } while (hf_mem_exchange(&wire, now_ns) != 0);
+    }
+    hf_explain_end(&end, text, sizeof text);
+    puts(text);
+    return end.cause == HF_CAUSE_END_CLOSED ? 0 : 1;
+}
