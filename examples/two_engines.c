@@ -1,5 +1,4 @@
-/* hf-two-engines: two TCP/IP stacks in one process, joined by a wire in memory. One asks, the other
- * echoes. */
+/* hf-two-engines: two TCP/IP stacks in one process, on a wire in memory. One asks, one echoes. */
 #include <hf/explain.h>
 #include <hf/mem.h>
 #include <hf/os.h>
@@ -35,27 +34,29 @@ static void echo(hf_engine *server, hf_listener listener, hf_conn *conn) {
 
 int main(void) {
     static hf_engine client, server;
+    const uint32_t client_interface = host_start(&client, 1),
+                   server_interface = host_start(&server, 2);
+    const hf_connect_options to_server = {.remote = hf_addr4(10, 0, 0, 2), .remote_port = 7};
     hf_mem wire;
     hf_listener listener;
     hf_conn asker, echoer = {UINT32_MAX, 0};
-    hf_end end;
-    char text[512] = "";
+    hf_end end = {0};
+    char text[512];
     size_t count;
-    hf_mem_join(&wire, &client, host_start(&client, 1), &server, host_start(&server, 2), NULL);
+    hf_mem_join(&wire, &client, client_interface, &server, server_interface, NULL);
     hf_listen(&server, &(hf_listen_options){.port = 7}, &listener);
-    hf_connect(&client, &(hf_connect_options){.remote = hf_addr4(10, 0, 0, 2), .remote_port = 7},
-               &asker);
+    hf_connect(&client, &to_server, &asker);
     hf_send(&client, asker, "Hello, wire!", 12, &count);
-    for (hf_ns now_ns = 0; hf_conn_end(&client, asker, &end) == HF_AGAIN;
-         now_ns = hf_mem_next_at(&wire)) {
+    for (hf_ns now_ns = 0; now_ns != HF_NEVER; now_ns = hf_mem_next_at(&wire)) {
         do {
             echo(&server, listener, &echoer);
             if (hf_receive(&client, asker, text, sizeof text, &count) != HF_OK) continue;
             printf("The server echoed: %.*s\n", (int)count, text);
             hf_close(&client, asker, NULL);
         } while (hf_mem_exchange(&wire, now_ns) != 0);
+        if (hf_conn_end(&client, asker, &end) == HF_OK) break;
     }
     hf_explain_end(&end, text, sizeof text);
     puts(text);
-    return end.cause == HF_CAUSE_END_CLOSED ? 0 : 1;
+    return end.cause == HF_CAUSE_END_CLOSED && end.bytes_to_app == 12 ? 0 : 1;
 }

@@ -3,17 +3,16 @@
  * what one device sends to another one, cutting super-segments and completing checksums as the
  * headers ask. */
 #include "test.h"
+#include "netns.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <hf/os.h>
 #include <hf/tun.h>
 #include <linux/capability.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,38 +21,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define SKIPPED 77
-
-/* ---- A namespace of our own ---- */
-
-static bool write_text(const char *path, const char *text) {
-    const int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return false;
-    const bool good = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-    close(fd);
-    return good;
-}
-
-static bool become_root_of_a_user_namespace(void) {
-    char uid_map[32], gid_map[32];
-    snprintf(uid_map, sizeof uid_map, "0 %u 1", getuid());
-    snprintf(gid_map, sizeof gid_map, "0 %u 1", getgid());
-    return unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) == 0 &&
-           write_text("/proc/self/setgroups", "deny") &&
-           write_text("/proc/self/uid_map", uid_map) && write_text("/proc/self/gid_map", gid_map);
-}
-
-static bool enter_namespace(void) {
-    if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0 && !become_root_of_a_user_namespace())
-        return false;
-    return mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-}
-
-static void run(const char *command) {
-    const int status = system(command);
-    if (status != 0) fail_msg("'%s' ended with status %d", command, status);
-}
 
 /* ---- Opening ---- */
 
@@ -556,9 +523,6 @@ int main(void) {
         cmocka_unit_test(a_device_that_is_down_loses_frames),
         cmocka_unit_test(a_removed_device_is_noticed),
     };
-    if (access("/dev/net/tun", R_OK | W_OK) != 0 || !enter_namespace()) {
-        printf("skipped: TUN devices in a network namespace of one's own are not allowed here\n");
-        return SKIPPED;
-    }
+    if (!netns_enter()) return NETNS_SKIPPED;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
