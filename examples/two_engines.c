@@ -8,13 +8,13 @@
 static uint32_t host_start(hf_engine *engine, uint8_t last_byte) {
     hf_config config;
     hf_interface_options link;
-    uint32_t interface;
     const hf_addr addr = hf_addr4(10, 0, 0, last_byte);
     hf_config_default(&config);
     if (!hf_seed_from_os(config.seed)) exit(1);
     const hf_memory need = hf_engine_bytes(&config);
     hf_engine_init(engine, &config, aligned_alloc(64, need.block_bytes), need.block_bytes,
                    aligned_alloc(64, need.data_bytes), need.data_bytes, 0);
+    uint32_t interface;
     hf_mem_interface_options(&link);
     hf_interface_add(engine, &link, &interface);
     hf_address_add(engine, interface, &addr, 24);
@@ -25,17 +25,16 @@ static uint32_t host_start(hf_engine *engine, uint8_t last_byte) {
 static void echo(hf_engine *server, hf_listener listener, hf_conn *conn) {
     char bytes[64];
     size_t count;
+    hf_err err;
     hf_accept(server, listener, conn);
-    while (hf_receive(server, *conn, bytes, sizeof bytes, &count) == HF_OK)
+    while ((err = hf_receive(server, *conn, bytes, sizeof bytes, &count)) == HF_OK)
         hf_send(server, *conn, bytes, count, &count);
-    if (hf_receive(server, *conn, bytes, 1, &count) == HF_END_OF_STREAM)
-        hf_close(server, *conn, NULL);
+    if (err == HF_END_OF_STREAM) hf_close(server, *conn, NULL);
 }
 
 int main(void) {
     static hf_engine client, server;
-    const uint32_t client_interface = host_start(&client, 1),
-                   server_interface = host_start(&server, 2);
+    const uint32_t client_if = host_start(&client, 1), server_if = host_start(&server, 2);
     const hf_connect_options to_server = {.remote = hf_addr4(10, 0, 0, 2), .remote_port = 7};
     hf_mem wire;
     hf_listener listener;
@@ -43,7 +42,7 @@ int main(void) {
     hf_end end = {0};
     char text[512];
     size_t count;
-    hf_mem_join(&wire, &client, client_interface, &server, server_interface, NULL);
+    hf_mem_join(&wire, &client, client_if, &server, server_if, NULL);
     hf_listen(&server, &(hf_listen_options){.port = 7}, &listener);
     hf_connect(&client, &to_server, &asker);
     hf_send(&client, asker, "Hello, wire!", 12, &count);
@@ -56,7 +55,6 @@ int main(void) {
         } while (hf_mem_exchange(&wire, now_ns) != 0);
         if (hf_conn_end(&client, asker, &end) == HF_OK) break;
     }
-    hf_explain_end(&end, text, sizeof text);
-    puts(text);
+    if (hf_explain_end(&end, text, sizeof text) != 0) puts(text);
     return end.cause == HF_CAUSE_END_CLOSED && end.bytes_to_app == 12 ? 0 : 1;
 }
