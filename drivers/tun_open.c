@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <linux/virtio_net.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -200,6 +202,18 @@ static bool set_up(const opening *job) {
     return fail(job, "ioctl SIOCSIFFLAGS: %s. Bringing it up takes CAP_NET_ADMIN", strerror(errno));
 }
 
+/* The carrier comes with the handle, but the kernel puts its queue to work a moment later, in a
+ * work queue, and drops until then what it sends: a SYN-ACK lost so costs a second. Asking for the
+ * link's state does that work at once, and anybody may ask. Where it does not help, nothing is lost
+ * but that moment. */
+static void settle_link(const opening *job) {
+    struct ifreq ask;
+    struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
+    name_device(&ask, job->tun->name);
+    ask.ifr_data = (void *)&link;
+    device_ioctl(SIOCETHTOOL, &ask);
+}
+
 static bool read_mtu(const opening *job) {
     struct ifreq ask;
     name_device(&ask, job->tun->name);
@@ -228,8 +242,10 @@ hf_tun *hf_tun_open(const hf_tun_options *options, char *ret_error) {
     snprintf(tun->name, sizeof tun->name, "%s", options->name ? options->name : "");
     opening job = {options, tun, ret_error, false};
     if (check_name(&job) && open_driver(&job) && attach(&job) && check_flags(&job) &&
-        set_offload(&job) && set_up(&job) && read_mtu(&job) && make_room(&job))
+        set_offload(&job) && set_up(&job) && read_mtu(&job) && make_room(&job)) {
+        settle_link(&job);
         return tun;
+    }
     hf_tun_close(tun);
     return NULL;
 }
