@@ -106,20 +106,20 @@ server_with_loss() {
 }
 
 server_refuses_what_cannot_be() {
-    "$bin/hf-http-server" --tun hf0 --address 10.99.0.2/24 "$work/nowhere" 2>"$work/out/err"
+    timeout 10 "$bin/hf-http-server" --tun hf0 --address 10.99.0.2/24 "$work/nowhere" 2>"$work/out/err"
     equal "a directory that is not there fails" 1 $?
     has "and is named" "$work/nowhere: No such file" "$work/out/err"
-    "$bin/hf-http-server" --tun hf0 --address 10.99.0.2 "$work/files" 2>"$work/out/err"
+    timeout 10 "$bin/hf-http-server" --tun hf0 --address 10.99.0.2 "$work/files" 2>"$work/out/err"
     equal "an address without its network fails" 2 $?
     has "and an example is given" "as 10.99.0.2/24" "$work/out/err"
-    "$bin/hf-http-server" --tun hf0 --address fd99::2/64 "$work/files" 2>"$work/out/err"
+    timeout 10 "$bin/hf-http-server" --tun hf0 --address fd99::2/64 "$work/files" 2>"$work/out/err"
     equal "an address of the other family fails" 2 $?
     has "and the right option is named" "IPv6 addresses go to --address6" "$work/out/err"
-    "$bin/hf-http-server" --tun lo --address 10.99.0.2/24 "$work/files" 2>"$work/out/err"
+    timeout 10 "$bin/hf-http-server" --tun lo --address 10.99.0.2/24 "$work/files" 2>"$work/out/err"
     equal "a device of another kind fails" 1 $?
     has "and is named" "TUN device lo: .* is no TUN device" "$work/out/err"
     start_server || return
-    "$bin/hf-http-server" --tun hf0 --address 10.99.0.3/24 "$work/files" 2>"$work/out/err"
+    timeout 10 "$bin/hf-http-server" --tun hf0 --address 10.99.0.3/24 "$work/files" 2>"$work/out/err"
     equal "a device that is in use fails" 1 $?
     has "and what to do is said" "Another program has it open" "$work/out/err"
     stop_server
@@ -143,7 +143,7 @@ client_fetches_from_nginx() {
 
 # A server that ends its answers as its path says.
 start_odd_server() {
-    python3 - <<'PYTHON' &
+    python3 - 2>/dev/null <<'PYTHON' &
 import socket, struct, threading
 def serve(s):
     path = s.recv(4096).split()[1]
