@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 BUILD = cmake --build --preset $(1) -j $(JOBS)
 CONFIGURE = cmake --preset $(1) >/dev/null
 
-.PHONY: all demo test lint bench fuzz dist install clean
+.PHONY: all demo test interop lint bench fuzz dist install clean
 
 all:
 	@$(call CONFIGURE,release) && $(call BUILD,release)
@@ -17,6 +17,11 @@ demo:
 test:
 	@tools/setup test
 	@tools/test
+
+interop:
+	@tools/setup test
+	@$(MAKE) --no-print-directory all >/dev/null
+	@tests/interop_full.sh build/release/bin
 
 lint:
 	@tools/lint

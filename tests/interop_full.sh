@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The full-size runs against the kernel's TCP: 1 GiB, 64 MiB with loss, 200 transfers at once, both ways. Some
+# minutes; 'make interop' runs it.
+# Usage: interop_full.sh BIN_DIRECTORY
+set -uo pipefail
+bin=${1:?usage: interop_full.sh BIN_DIRECTORY}
+# shellcheck source=tests/interop_lib.sh
+. "$(dirname "$0")/interop_lib.sh"
+need curl ip nft nginx unshare
+enter "$@"
+
+site=http://10.99.0.2:8080
+
+# Says how long a command took, and runs it.
+timed() {
+    local what=$1 from to
+    shift
+    from=$(date +%s%N)
+    "$@"
+    to=$(date +%s%N)
+    echo "   $what took $(((to - from) / 1000000)) ms"
+}
+
+server_sends_much() {
+    start_server || return
+    timed "1 GiB" curl -sS --max-time 600 -o "$work/out/got" "$site/huge"
+    same "1 GiB with offload" huge
+    timed "1 GiB over IPv6" curl -sS --max-time 600 -o "$work/out/got" "http://[fd99::2]:8080/huge"
+    same "1 GiB over IPv6" huge
+    rm "$work/out/got"
+    timed "200 transfers" many_at_once 200 four
+    cat "$work/server.err"
+    stop_server
+}
+
+# many_at_once COUNT NAME
+many_at_once() {
+    local i pids="" good=0 expected
+    expected=$(sum_of "$work/files/$2")
+    for i in $(seq "$1"); do
+        curl -sS --max-time 500 "$site/$2" 2>"$work/out/err-$i" | sha256sum >"$work/out/sum-$i" &
+        pids="$pids $!"
+    done
+    # shellcheck disable=SC2086
+    wait $pids
+    for i in $(seq "$1"); do
+        if [ "$(cut -d' ' -f1 "$work/out/sum-$i")" = "$expected" ]; then good=$((good + 1)); fi
+    done
+    equal "$1 curls at once get the whole file" "$1" "$good"
+}
+
+loss_is_survived() {
+    start_server --no-offload || return
+    lose 2
+    timed "64 MiB with 2 % loss" ip netns exec far curl -sS --max-time 1200 -o "$work/out/got" "$site/loss"
+    same "64 MiB without offload and with 2 % loss each way" loss
+    check "packets were lost on the way ($(lost_packets))" test "$(lost_packets)" -ge 500
+    nft delete table ip loss
+    stop_server
+}
+
+client_takes_much() {
+    start_nginx
+    timed "1 GiB" get http://10.99.0.1:8081/huge -o "$work/out/got"
+    same "hf-http-get fetches 1 GiB from nginx" huge
+    timed "1 GiB without offload" get http://10.99.0.1:8081/huge --no-offload -o "$work/out/got"
+    same "hf-http-get fetches 1 GiB without offload" huge
+}
+
+set_up
+make_far
+make_file huge $((1 << 30))
+make_file loss $((64 << 20))
+make_file four $((4 << 20))
+server_sends_much
+loss_is_survived
+client_takes_much
+finish
