@@ -116,7 +116,6 @@ static const char *after_line(const char *text, uint32_t length) {
     return text;
 }
 
-<<<<<<< HEAD
 /* Where the further lines of a paragraph begin: below the word behind its first gap of two spaces
  * or more, so that "name:   text" keeps its column. */
 static uint32_t hanging(const char *text) {
@@ -136,13 +135,6 @@ void hf_print_wrapped(FILE *to, const char *text, uint32_t indent, uint32_t widt
         text = after_line(text, length);
         if (ended) hang = hanging(text);
         further = ended || hang > width / 2 ? 0 : hang;
-=======
-void hf_print_wrapped(FILE *to, const char *text, uint32_t indent, uint32_t width) {
-    while (*text) {
-        const uint32_t length = wrap(text, width - indent);
-        fprintf(to, "%*s%.*s\n", (int)(length > 0 ? indent : 0), "", (int)length, text);
-        text = after_line(text, length);
->>>>>>> drivers
     }
 }
 
@@ -299,19 +291,11 @@ static void draw_fold(const struct drawing *drawing, const hf_ladder_row *rows, 
     time_words(rows[count - 1].at_ns, until, sizeof until);
     hfx_text_put(&text, until + strspn(until, " "));
     const char *rest = words;
-<<<<<<< HEAD
     for (bool first = true; *rest; first = false) {
         struct line line;
         line_clear(&line);
         line_lifelines(drawing, &line);
         if (first) line_fill(&line, LEFT_CELL - 3, LEFT_CELL - 2, CELL_MORE, HF_TONE_LOUD);
-=======
-    while (*rest) {
-        struct line line;
-        line_clear(&line);
-        line_lifelines(drawing, &line);
-        line_fill(&line, LEFT_CELL - 3, LEFT_CELL - 2, CELL_MORE, HF_TONE_LOUD);
->>>>>>> drivers
         const uint32_t length = wrap(rest, drawing->width - LEFT_CELL - 3);
         line_put(&line, LEFT_CELL + 3, rest, length, HF_TONE_QUIET);
         line_print(drawing, &line);
@@ -327,12 +311,7 @@ static void draw_item(const struct drawing *drawing, const hf_ladder_row *rows,
         if (item->period == 1)
             snprintf(lead, sizeof lead, "the same again: ");
         else
-<<<<<<< HEAD
             snprintf(lead, sizeof lead, "these %u steps %u times more: ", (unsigned)item->period,
-=======
-            snprintf(lead, sizeof lead,
-                     "the last %u lines again, %u times: ", (unsigned)item->period,
->>>>>>> drivers
                      (unsigned)item->rounds);
         draw_fold(drawing, row, item->rows, lead);
     } else if (row->kind == HF_LADDER_NOTE) {

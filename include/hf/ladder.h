@@ -57,12 +57,8 @@ typedef struct hf_ladder {
  */
 bool hf_ladder_print(const hf_ladder *ladder, const hf_ladder_row *rows, size_t count, FILE *to);
 
-<<<<<<< HEAD
 /* Prints text wrapped to `width`, each line after `indent` spaces. Of a paragraph "name:   text"
  * the further lines stand below the text. */
-=======
-/* Prints text wrapped to `width`, each line after `indent` spaces. */
->>>>>>> drivers
 void hf_print_wrapped(FILE *to, const char *text, uint32_t indent, uint32_t width);
 
 #ifdef __cplusplus
