@@ -61,7 +61,9 @@ static bool send_again(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t m
     hfi_segment *segment = &ctx->segments[index];
     if (segment->bytes > max && !hfi_segq_split(ctx, conn, index, max)) return false;
     ret->cause = resend_cause(ctx, conn, segment, forced);
-    ret->a = (ctx->now_us - segment->sent_us) / 1000;
+    ret->a = ret->cause == HF_CAUSE_SENT_RETRANSMISSION_BOUND
+                 ? (uint32_t)((uint64_t)(ctx->now_tick - conn->heard_at) * HFI_TICK_NS / HF_MS)
+                 : (ctx->now_us - segment->sent_us) / 1000;
     ret->b = ret->cause == HF_CAUSE_SENT_RETRANSMISSION_BOUND  ? conn->unanswered + 1u
              : ret->cause == HF_CAUSE_SENT_RETRANSMISSION_FAST ? conn->duplicate_acks
                                                                : conn->backoff;

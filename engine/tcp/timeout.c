@@ -53,6 +53,8 @@ static void retransmit_timeout(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effect
     if (conn->backoff != ctx->limits->retransmit_warn) return;
     /* R1, RFC 9293 MUST-20a and SHLD-9: the network layer is advised, the application told. */
     effects->doubt_path = conn->path;
+    if (hfi_has(conn, HFI_F_WARNED)) return;
+    conn->flags |= HFI_F_WARNED;
     hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_UNHEARD_WARNING,
              (uint32_t)((uint64_t)(uint32_t)(ctx->now_tick - conn->heard_at) * HFI_TICK_NS / HF_MS),
              conn->backoff);
