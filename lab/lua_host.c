@@ -34,7 +34,6 @@ static const lab_option host_options[] = {
     SIZE(rx_chunks),
     SIZE(tx_chunks),
     SIZE(timer_budget),
-    SIZE(end_budget),
     PORT(port_low),
     PORT(port_high),
     {"max_gap", LAB_OPTION_DURATION, offsetof(hf_config, max_gap_ns)},

@@ -168,7 +168,7 @@ typedef struct hfi_root {
     hf_ns now_ns;
     hf_ns gap_until_ns; /* no verdict on silence that rests on a time before this */
     uint64_t counts[HF_CAUSE_COUNT];
-    hfi_key isn_key, ts_key, cookie_key, jitter_key;
+    hfi_key isn_key, ts_key, cookie_key, jitter_key, shard_key;
     hfi_pool conn_pool, segment_pool, range_pool, flight_pool, syn_pool, rx_pool, tx_pool;
     hfi_tw_pool tw4, tw6;
     hfi_ports ports;
@@ -294,6 +294,9 @@ uint32_t hfi_random(hfi_ctx *ctx);
 
 /* RFC 6528: the initial sequence number of a tuple now, 4 microsecond clock plus keyed hash. */
 hf_seq hfi_isn(const hfi_ctx *ctx, const hfi_flow_key *key);
+
+/* Which of `count` shards a tuple belongs to, the same seen from both ends. */
+uint32_t hfi_shard(const hfi_ctx *ctx, const hfi_flow_key *key, uint32_t count);
 
 /* RFC 7323 5.4: our timestamp clock, 1.024 ms, with an offset of the tuple's own. */
 uint32_t hfi_timestamp(const hfi_ctx *ctx, const hfi_flow_key *key);

@@ -26,3 +26,18 @@ uint32_t hfi_random(hfi_ctx *ctx) {
     const uint64_t count = ++ctx->root->random;
     return (uint32_t)hfi_siphash13_words(ctx->root->jitter_key, &count, 1);
 }
+
+/* The same for both directions: the two ends are put in order first. Keyed, so that nobody can aim
+ * at one shard. */
+uint32_t hfi_shard(const hfi_ctx *ctx, const hfi_flow_key *key, uint32_t count) {
+    if (count <= 1) return 0;
+    uint64_t words[5] = {0};
+    const int order = memcmp(&key->local, &key->remote, 16);
+    const bool swap = order > 0 || (order == 0 && key->local_port > key->remote_port);
+    memcpy(&words[0], swap ? &key->remote : &key->local, 16);
+    memcpy(&words[2], swap ? &key->local : &key->remote, 16);
+    const uint32_t first = swap ? key->remote_port : key->local_port;
+    const uint32_t second = swap ? key->local_port : key->remote_port;
+    words[4] = (uint64_t)first << 32 | second;
+    return (uint32_t)(hfi_siphash13_words(ctx->root->shard_key, words, 5) % count);
+}

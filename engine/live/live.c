@@ -108,10 +108,24 @@ static bool user_timeout_applies(const hfi_ctx *ctx, const hfi_conn *conn) {
            conn->backoff > 0;
 }
 
+/* The path is too slow for the bound: the application is told once that it is longer now. */
+static void tell_if_raised(hfi_ctx *ctx, hfi_conn *conn) {
+    const hf_ns bound = hfi_live_bound_ns(ctx, conn);
+    if (bound <= hfi_options(ctx, conn)->detect_within_ns || hfi_has(conn, HFI_F_BOUND_RAISED))
+        return;
+    conn->flags |= HFI_F_BOUND_RAISED;
+    hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_BOUND_RAISED, (uint32_t)(bound / HF_MS), 0);
+    hfi_conn_event(ctx, conn, HF_EVENT_BOUND_RAISED);
+}
+
 void hfi_live_plan(hfi_ctx *ctx, hfi_conn *conn) {
     bool any = false;
     hfi_tick next = 0;
-    if (hfi_options(ctx, conn)->detect_within_ns != 0) any = true, next = bound_next(ctx, conn);
+    if (hfi_options(ctx, conn)->detect_within_ns != 0) {
+        any = true;
+        next = bound_next(ctx, conn);
+        tell_if_raised(ctx, conn);
+    }
     if (keepalive_applies(ctx, conn)) {
         const hfi_tick at = keepalive_next(ctx, conn);
         if (!any || hfi_tick_lt(at, next)) any = true, next = at;

@@ -45,7 +45,6 @@ void hf_config_default(hf_config *config) {
     config->limits = limits_holdfast;
     config->max_gap_ns = HF_SECOND;
     config->timer_budget = 4096;
-    config->end_budget = 1024;
     config->port_low = 32768;
     config->port_high = 65535;
     config->shard_count = 1;

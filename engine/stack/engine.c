@@ -120,6 +120,7 @@ static void init_rooms(hfi_engine *e, const hf_config *c, room_areas rooms, hf_n
     root->ts_key = key_for(c, "timestamp");
     root->cookie_key = key_for(c, "cookie");
     root->jitter_key = key_for(c, "jitter");
+    root->shard_key = key_for(c, "shard");
     hfi_ports_init(&root->ports, key_for(c, "ports"), c->port_low, c->port_high);
     hfi_flow_init(&e->ctx.flow, rooms.flow, flow_capacity(c), key_for(c, "flow"));
     hfi_wheel_init(&e->ctx.wheel, rooms.wheel, wheel_count(c), now_ns);

@@ -14,12 +14,15 @@ static bool tuple_is_free(hfi_ctx *ctx, hfi_open_how *how) {
 
 static hf_err choose_port(hfi_ctx *ctx, hfi_open_how *how) {
     if (how->key.local_port != 0) return tuple_is_free(ctx, how) ? HF_OK : HF_TUPLE_IN_USE;
+    const hf_config *config = &ctx->root->config;
     hfi_ports *ports = &ctx->root->ports;
     hfi_flow_key *key = &how->key;
     const uint32_t count = hfi_ports_count(ports);
     for (uint32_t attempt = 0; attempt < count; attempt++) {
         key->local_port =
             hfi_ports_candidate(ports, &key->local, &key->remote, key->remote_port, attempt);
+        /* Answers must come back to this engine. */
+        if (hfi_shard(ctx, key, config->shard_count) != config->shard_index) continue;
         if (!tuple_is_free(ctx, how)) continue;
         hfi_ports_commit(ports, &key->local, &key->remote, key->remote_port, attempt);
         return HF_OK;

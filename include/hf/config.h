@@ -74,7 +74,6 @@ typedef struct hf_config {
     uint32_t quirks;              /* HF_QUIRK_* */
     hf_ns max_gap_ns;             /* a longer jump of time re-bases silence (CLOCK_GAP) */
     uint32_t timer_budget;        /* expirations a step */
-    uint32_t end_budget;          /* ended connections not yet released */
     uint16_t port_low, port_high; /* ephemeral ports, both included */
     uint32_t shard_index, shard_count;
     hf_trace *trace; /* links; NULL for none */
