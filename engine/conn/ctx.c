@@ -116,7 +116,9 @@ static const uint16_t successors[HF_STATE_COUNT] = {
 };
 
 void hfi_conn_move(hfi_ctx *ctx, hfi_conn *conn, hf_state to) {
-    HF_ASSERT(to == HF_CLOSED || (successors[conn->state] >> to & 1) != 0);
+    const bool legal = to == HF_CLOSED || (successors[conn->state] >> to & 1) != 0;
+    HF_ASSERT(legal);
+    (void)legal;
     if (HFI_UNLIKELY(ctx->trace != NULL))
         hfi_trace(ctx, HF_TRACE_STATE, hfi_conn_index(ctx, conn), HF_CAUSE_NONE, conn->state, to);
     conn->state = (uint8_t)to;
