@@ -26,6 +26,7 @@ static uint32_t address_hash_start(const hfi_ip *ip, const hf_addr *addr) {
 }
 
 static void address_hash_rebuild(hfi_ip *ip) {
+    ip->state->generation++;
     memset(ip->address_hash, 0xff, (ip->hash_mask + 1) * sizeof(uint32_t));
     for (uint32_t i = 0; i < ip->state->address_count; i++) {
         const uint8_t state = ip->addresses[i].state;

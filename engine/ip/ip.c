@@ -72,8 +72,7 @@ hf_err hfi_ip_interface_add(hfi_ip *ip, const hf_interface_options *options,
                                  .link = (uint8_t)options->link,
                                  .csum_offload = options->csum_offload,
                                  .auto_done = options->auto_done,
-                                 .ip6_autoconf = options->ip6_autoconf,
-                                 .hop_limit = 64};
+                                 .ip6_autoconf = options->ip6_autoconf};
     memcpy(interface->mac, options->mac, sizeof interface->mac);
     if (options->link == HF_LINK_LOOPBACK && ip->state->loopback == HFI_NONE)
         ip->state->loopback = index;

@@ -35,8 +35,7 @@ typedef struct hfi_interface {
     bool auto_done;
     bool ip6_autoconf;
     uint8_t mac[6];
-    uint8_t hop_limit; /* that a router advertises, RFC 4861 6.3.4; else 64 */
-    uint8_t pad[9];
+    uint8_t pad[10];
 } hfi_interface;
 
 /* RFC 4862 2. FREE is an empty slot; GONE was removed while connections still use its index: it
@@ -73,7 +72,9 @@ typedef struct hfi_ip_state {
     uint32_t interface_count;
     uint32_t address_count; /* slots ever used: every used one lies below */
     uint32_t route_count;
-    uint32_t loopback; /* the first loopback interface, or HFI_NONE */
+    uint32_t loopback;   /* the first loopback interface, or HFI_NONE */
+    uint32_t generation; /* counts changes of routes and addresses */
+    uint32_t pad;
     hfi_key ident_key;
     uint64_t idents_given;
 } hfi_ip_state;

@@ -45,6 +45,7 @@ static hfi_route route_of(const hf_addr *network, uint32_t prefix_bits, const hf
 
 static void route_remove_at(hfi_ip *ip, uint32_t at) {
     const uint32_t after = --ip->state->route_count - at;
+    ip->state->generation++;
     memmove(&ip->routes[at], &ip->routes[at + 1], after * sizeof(hfi_route));
 }
 
@@ -56,6 +57,7 @@ hf_err hfi_ip_route_add(hfi_ip *ip, const hf_addr *network, uint32_t prefix_bits
     if (same != HFI_NONE) route_remove_at(ip, same); /* it becomes the newest */
     if (ip->state->route_count == ip->route_max) return HF_NO_ROUTE_SLOT;
     ip->routes[ip->state->route_count++] = route;
+    ip->state->generation++;
     return HF_OK;
 }
 
