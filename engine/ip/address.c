@@ -1,5 +1,5 @@
 #include "ip/ip.h"
-#include "ip/addr.h"
+#include "wire/ip.h"
 
 uint32_t hfi_addr_common_bits(const hf_addr *a, const hf_addr *b) {
     uint32_t bits = 0;
@@ -65,7 +65,8 @@ static uint32_t address_slot(hfi_ip *ip) {
 static bool address_good(const hfi_ip *ip, uint32_t interface, const hf_addr *addr,
                          uint32_t prefix_bits) {
     if (interface >= ip->state->interface_count) return false;
-    if (hf_addr_is_any(addr) || addr_is_multicast(addr) || is_limited_broadcast(addr)) return false;
+    if (hf_addr_is_any(addr) || hfi_addr_is_multicast(addr) || is_limited_broadcast(addr))
+        return false;
     if (prefix_bits > (hf_addr_is4(addr) ? 32u : 128u)) return false;
     if (!hf_addr_is4(addr) && ip->interfaces[interface].mtu < HFI_IP6_MTU_MIN) return false;
     return hfi_ip_address_find(ip, addr) == HFI_NONE;

@@ -111,6 +111,10 @@ hf_err hfi_ip_route_add(hfi_ip *ip, const hf_addr *network, uint32_t prefix_bits
 bool hfi_ip_route_remove(hfi_ip *ip, const hf_addr *network, uint32_t prefix_bits,
                          const hf_addr *gateway, uint32_t interface);
 
+/* True if there is such a route. */
+bool hfi_ip_route_has(const hfi_ip *ip, const hf_addr *network, uint32_t prefix_bits,
+                      const hf_addr *gateway, uint32_t interface);
+
 /* Removes an address; its network's route stays. While connections use it, its slot is GONE. */
 void hfi_ip_address_remove(hfi_ip *ip, uint32_t index);
 void hfi_ip_address_state_set(hfi_ip *ip, uint32_t index, hfi_address_state address_state);

@@ -1,5 +1,5 @@
 #include "ip/ip.h"
-#include "ip/addr.h"
+#include "wire/ip.h"
 
 /* ---- The table. Dense and in order of age, so that "newest" is "furthest right". ---- */
 
@@ -19,7 +19,7 @@ static bool route_good(const hfi_ip *ip, const hf_addr *network, uint32_t prefix
     if (interface >= ip->state->interface_count) return false;
     if (prefix_bits > (hf_addr_is4(network) ? 32u : 128u)) return false;
     if (hf_addr_is_any(gateway)) return true;
-    return hf_addr_is4(gateway) == hf_addr_is4(network) && !addr_is_multicast(gateway);
+    return hf_addr_is4(gateway) == hf_addr_is4(network) && !hfi_addr_is_multicast(gateway);
 }
 
 static uint32_t route_find(const hfi_ip *ip, const hfi_route *wanted) {
@@ -71,6 +71,12 @@ bool hfi_ip_route_remove(hfi_ip *ip, const hf_addr *network, uint32_t prefix_bit
     return true;
 }
 
+bool hfi_ip_route_has(const hfi_ip *ip, const hf_addr *network, uint32_t prefix_bits,
+                      const hf_addr *gateway, uint32_t interface) {
+    const hfi_route route = route_of(network, prefix_bits, gateway, interface);
+    return route_find(ip, &route) != HFI_NONE;
+}
+
 /* ---- The next hop. ---- */
 
 /* ::/0 must not catch IPv4, which is kept inside IPv6's space. */
@@ -109,7 +115,7 @@ static bool route_to_group(const hfi_ip *ip, const hf_addr *destination, hfi_nex
 
 bool hfi_ip_route(const hfi_ip *ip, const hf_addr *destination, hfi_next_hop *ret_hop) {
     if (hf_addr_is_any(destination)) return false;
-    if (addr_is_multicast(destination) || hfi_ip_is_broadcast(ip, destination))
+    if (hfi_addr_is_multicast(destination) || hfi_ip_is_broadcast(ip, destination))
         return route_to_group(ip, destination, ret_hop);
     if (ip->state->loopback != HFI_NONE && hfi_ip_local(ip, destination) != HFI_NONE) {
         *ret_hop = (hfi_next_hop){ip->state->loopback, *destination};
