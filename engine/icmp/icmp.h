@@ -13,9 +13,9 @@
  *
  * Sending (port unreachable, echo replies) is bounded per source and over all. Per source: a bucket
  * of 8 to 15 messages, refilled 8 a second, chosen by a keyed hash of the IPv4 address or the IPv6
- * /64; so nobody empties another's bucket but by luck that he cannot see. Over all: 1,000 a second,
- * with a random part, since an exact shared limit tells a stranger what others received
- * (CVE-2020-25705).
+ * /64; so nobody empties another's bucket but by luck that he cannot see. Over all: 1,000
+ * tokens a second, of which a message takes one to four by chance, since an exact shared limit
+ * tells a stranger what others received (CVE-2020-25705).
  *
  * Cost: 256 buckets of 16 bytes: 4 KiB.
  */

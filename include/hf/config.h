@@ -61,6 +61,7 @@ typedef struct hf_config {
     uint32_t neighbors;
     uint32_t paths; /* destinations remembered */
     uint32_t udp_sockets;
+    uint32_t udp_buffers; /* of 1,024 bytes, for received datagrams of all sockets together */
     uint32_t tx_frames;   /* frames made and not yet done by the driver */
     uint32_t reassembly;  /* incomplete IP packets at once; 0: fragments are dropped */
     uint32_t reassembly_bytes; /* largest payload put together, 1,280 to 65,528; that much is kept for
