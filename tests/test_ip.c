@@ -216,6 +216,22 @@ static void broadcast_is_the_limited_one_and_those_of_our_networks(void **state)
     for (int i = 0; i < 3; i++) assert_false(hfi_ip_is_broadcast(&w->ip, &no[i]));
 }
 
+/* I04. */
+static void identifications_tell_nothing_of_other_hosts(void **state) {
+    world *w = *state;
+    const hf_addr own = hf_addr4(192, 0, 2, 7), a = hf_addr4(192, 0, 2, 8),
+                  b = hf_addr4(192, 0, 2, 9);
+    uint32_t steps_of_one = 0;
+    uint16_t last = hfi_ip_ident(&w->ip, &own, &a);
+    for (int i = 0; i < 4000; i++) {
+        hfi_ip_ident(&w->ip, &own, &b);
+        const uint16_t next = hfi_ip_ident(&w->ip, &own, &a);
+        steps_of_one += (uint16_t)(next - last) <= 2;
+        last = next;
+    }
+    assert_in_range(steps_of_one, 0, 4); /* by chance 0.2 */
+}
+
 static void common_bits_count_across_bytes(void **state) {
     (void)state;
     const hf_addr a = hf_addr4(10, 0, 0, 0), b = hf_addr4(10, 0, 16, 0);
@@ -239,6 +255,7 @@ int main(void) {
         WITH_WORLD(a_loopback_address_is_never_a_source_on_the_wire),
         WITH_WORLD(the_source_has_the_destinations_scope_then_the_longest_match),
         WITH_WORLD(broadcast_is_the_limited_one_and_those_of_our_networks),
+        WITH_WORLD(identifications_tell_nothing_of_other_hosts),
         cmocka_unit_test(common_bits_count_across_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

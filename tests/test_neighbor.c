@@ -468,6 +468,112 @@ static void we_listen_to_all_nodes_and_to_the_groups_of_our_addresses(void **sta
     assert_false(hfi_neighbor_group_member(&w->ip, 1, &group7));
 }
 
+/* ---- Frames. ---- */
+
+/* Two hosts find each other by the frames alone: what one writes the other one reads. */
+static void assert_frame_is_nd(const uint8_t *frame, uint32_t bytes, hfi_eth_view *eth,
+                               hfi_ip_view *packet, hfi_nd_view *view) {
+    assert_in_range(bytes, 1, HFI_NEIGHBOR_FRAME_MAX);
+    assert_int_equal(hfi_eth_parse(frame, bytes, eth), HF_CAUSE_NONE);
+    assert_int_equal(eth->type, HFI_ETH_IP6);
+    assert_memory_equal(&eth->source, &own_mac, 6);
+    const uint8_t *at = frame + HFI_ETH_BYTES;
+    const uint32_t packet_bytes = bytes - HFI_ETH_BYTES;
+    assert_int_equal(hfi_ip_parse(at, packet_bytes, packet_bytes, false, packet), HF_CAUSE_NONE);
+    const uint32_t sum = hfi_ip_pseudo_sum(&packet->source, &packet->destination, HFI_IP_ICMP6,
+                                           packet->payload_bytes);
+    assert_true(hfi_csum_good(hfi_csum_add(sum, at + HFI_IP6_BYTES, packet->payload_bytes)));
+    assert_int_equal(hfi_nd_parse(packet, at + HFI_IP6_BYTES, packet->payload_bytes, view),
+                     HF_CAUSE_NONE);
+}
+
+static void requests_go_to_everybody_and_probes_to_the_one(void **state) {
+    world *w = *state;
+    uint8_t frame[HFI_NEIGHBOR_FRAME_MAX];
+    hfi_mac mac;
+    hfi_eth_view eth;
+    hfi_arp_view view;
+    const hfi_mac everybody = hfi_mac_broadcast();
+    want(w, addr4(9), &mac);
+    tick(w);
+    for (int probe = 0; probe < 2; probe++) {
+        const uint32_t bytes = hfi_neighbor_action_frame(&w->ip, &w->actions[0], frame);
+        assert_int_equal(bytes, HFI_ETH_BYTES + HFI_ARP_BYTES);
+        assert_int_equal(hfi_eth_parse(frame, bytes, &eth), HF_CAUSE_NONE);
+        assert_memory_equal(&eth.destination, probe ? &peer_mac : &everybody, 6);
+        assert_int_equal(hfi_arp_parse(frame + HFI_ETH_BYTES, HFI_ARP_BYTES, &view), HF_CAUSE_NONE);
+        assert_int_equal(view.operation, HFI_ARP_REQUEST);
+        assert_int_equal(view.sender.bytes[15], 7);
+        assert_int_equal(view.target.bytes[15], 9);
+        arp(w, HFI_ARP_REPLY, addr4(9), peer_mac, addr4(7));
+        arp(w, HFI_ARP_REPLY, addr4(9), evil_mac, addr4(7));
+        tick(w);
+    }
+}
+
+static void solicitations_read_back_as_they_were_meant(void **state) {
+    world *w = *state;
+    uint8_t frame[HFI_NEIGHBOR_FRAME_MAX];
+    hfi_mac mac;
+    hfi_eth_view eth;
+    hfi_ip_view packet;
+    hfi_nd_view view;
+    want(w, addr6(9), &mac);
+    tick(w);
+    uint32_t bytes = hfi_neighbor_action_frame(&w->ip, &w->actions[0], frame);
+    assert_frame_is_nd(frame, bytes, &eth, &packet, &view);
+    assert_int_equal(view.type, HFI_ND_NEIGHBOR_SOLICITATION);
+    assert_int_equal(eth.destination.b[0], 0x33);
+    assert_int_equal(packet.destination.bytes[0], 0xff);
+    assert_int_equal(packet.source.bytes[15], 7);
+    assert_true(view.has_source_mac);
+
+    w->actions[0].kind = HFI_NEIGHBOR_CHECK;
+    bytes = hfi_neighbor_action_frame(&w->ip, &w->actions[0], frame);
+    assert_frame_is_nd(frame, bytes, &eth, &packet, &view);
+    assert_true(hf_addr_is_any(&packet.source));
+    assert_false(view.has_source_mac);
+
+    w->actions[0].kind = HFI_NEIGHBOR_REQUEST;
+    w->actions[0].unicast = true;
+    w->actions[0].mac = peer_mac;
+    bytes = hfi_neighbor_action_frame(&w->ip, &w->actions[0], frame);
+    assert_frame_is_nd(frame, bytes, &eth, &packet, &view);
+    assert_memory_equal(&eth.destination, &peer_mac, 6);
+    assert_int_equal(packet.destination.bytes[15], 9);
+
+    w->actions[0].kind = HFI_NEIGHBOR_SOLICIT;
+    bytes = hfi_neighbor_action_frame(&w->ip, &w->actions[0], frame);
+    assert_frame_is_nd(frame, bytes, &eth, &packet, &view);
+    assert_int_equal(view.type, HFI_ND_ROUTER_SOLICITATION);
+    w->actions[0].kind = HFI_NEIGHBOR_RESOLVED;
+    assert_int_equal(hfi_neighbor_action_frame(&w->ip, &w->actions[0], frame), 0);
+}
+
+static void answers_read_back_as_they_were_meant(void **state) {
+    world *w = *state;
+    uint8_t frame[HFI_NEIGHBOR_FRAME_MAX];
+    hfi_eth_view eth;
+    hfi_ip_view packet;
+    hfi_nd_view view;
+    hfi_arp_view reply;
+    solicit(w, addr6(9), peer_mac, addr6(7));
+    uint32_t bytes = hfi_neighbor_answer_frame(&w->ip, 0, &w->effect, frame);
+    assert_frame_is_nd(frame, bytes, &eth, &packet, &view);
+    assert_int_equal(view.type, HFI_ND_NEIGHBOR_ADVERTISEMENT);
+    assert_true(view.solicited && view.override && view.has_target_mac && !view.is_router);
+    assert_memory_equal(&view.target_mac, &own_mac, 6);
+    assert_memory_equal(&eth.destination, &peer_mac, 6);
+    arp(w, HFI_ARP_REQUEST, addr4(9), peer_mac, addr4(7));
+    bytes = hfi_neighbor_answer_frame(&w->ip, 0, &w->effect, frame);
+    assert_int_equal(bytes, HFI_ETH_BYTES + HFI_ARP_BYTES);
+    assert_int_equal(hfi_arp_parse(frame + HFI_ETH_BYTES, HFI_ARP_BYTES, &reply), HF_CAUSE_NONE);
+    assert_int_equal(reply.operation, HFI_ARP_REPLY);
+    assert_memory_equal(&reply.sender_mac, &own_mac, 6);
+    arp(w, HFI_ARP_REQUEST, addr4(9), peer_mac, addr4(8));
+    assert_int_equal(hfi_neighbor_answer_frame(&w->ip, 0, &w->effect, frame), 0);
+}
+
 /* ---- Routers and prefixes. ---- */
 
 static hfi_nd_view advertisement(uint16_t lifetime) {
@@ -666,6 +772,9 @@ int main(void) {
         WITH_WORLD(a_tentative_address_is_asked_for_once_and_then_usable),
         WITH_WORLD(an_address_that_somebody_has_or_checks_too_is_a_duplicate),
         WITH_WORLD(we_listen_to_all_nodes_and_to_the_groups_of_our_addresses),
+        WITH_WORLD(requests_go_to_everybody_and_probes_to_the_one),
+        WITH_WORLD(solicitations_read_back_as_they_were_meant),
+        WITH_WORLD(answers_read_back_as_they_were_meant),
         WITH_AUTOCONF(an_autoconfigured_link_gets_its_address_and_looks_for_routers),
         WITH_AUTOCONF(an_advertisement_ends_the_looking_and_makes_route_and_address),
         WITH_AUTOCONF(a_router_that_stops_or_turns_host_is_forgotten_at_once),

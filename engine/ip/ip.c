@@ -79,3 +79,11 @@ hf_err hfi_ip_interface_add(hfi_ip *ip, const hf_interface_options *options,
     *ret_interface = index;
     return HF_OK;
 }
+
+uint16_t hfi_ip_ident(hfi_ip *ip, const hf_addr *source, const hf_addr *destination) {
+    uint64_t words[5];
+    memcpy(words, source->bytes, 16);
+    memcpy(words + 2, destination->bytes, 16);
+    words[4] = ip->state->idents_given++;
+    return (uint16_t)hfi_siphash13_words(ip->state->ident_key, words, 5);
+}

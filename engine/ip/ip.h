@@ -146,6 +146,11 @@ uint32_t hfi_ip_address_find(const hfi_ip *ip, const hf_addr *addr);
 /* Limited broadcast, or the directed one of one of our IPv4 networks (RFC 1122 3.2.1.3). */
 bool hfi_ip_is_broadcast(const hfi_ip *ip, const hf_addr *addr);
 
+/* The identification of an IPv4 packet that may be fragmented (I04: RFC 7739's pseudo-random kind):
+ * keyed, so that no host sees how much others are sent, and new for each packet. A packet with DF
+ * set needs none (RFC 6864 4.1). */
+uint16_t hfi_ip_ident(hfi_ip *ip, const hf_addr *source, const hf_addr *destination);
+
 /* The number of leading bits that two addresses share, 0 to 128. */
 uint32_t hfi_addr_common_bits(const hf_addr *a, const hf_addr *b);
 

@@ -237,6 +237,21 @@ hf_cause hfi_neighbor_nd_input(hfi_neighbors *neighbors, hfi_ip *ip, uint32_t in
                                const hfi_nd_view *nd, hf_ns now_ns,
                                hfi_neighbor_effect *ret_effect);
 
+/* ---- Frames. ---- */
+
+/* Ethernet, IPv6, a solicitation or advertisement with one link address. ARP is shorter. */
+#define HFI_NEIGHBOR_FRAME_MAX (HFI_ETH_BYTES + HFI_IP6_BYTES + 24 + 8)
+
+/* Writes the frame that an action asks for (REQUEST, CHECK, SOLICIT); returns its bytes, at most
+ * HFI_NEIGHBOR_FRAME_MAX. 0 if no address of ours can ask. */
+uint32_t hfi_neighbor_action_frame(const hfi_ip *ip, const hfi_neighbor_action *action,
+                                   uint8_t *to);
+
+/* Writes the answer that an effect of the interface asks for, if it does; returns its bytes, else
+ * 0. */
+uint32_t hfi_neighbor_answer_frame(const hfi_ip *ip, uint32_t interface,
+                                   const hfi_neighbor_effect *effect, uint8_t *to);
+
 /* ---- Our own addresses. ---- */
 
 /* An interface was added: with ip6_autoconf it gets a link-local address and looks for routers.
