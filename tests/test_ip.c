@@ -194,6 +194,7 @@ static void the_source_has_the_destinations_scope_then_the_longest_match(void **
     const uint32_t link = add(w, 2, addr6(0xfe80, 0, 5), 64);
     const uint32_t near = add(w, 2, addr6(0x2001, 0xdb8, 6), 64);
     const uint32_t far = add(w, 2, addr6(0x2a00, 0x77, 7), 64);
+    add(w, 2, addr6(0xfe80, 0, 0x7000), 64);
     const hf_addr to_link = addr6(0xfe80, 0, 9), to_near = addr6(0x2001, 0xdb9, 9);
     const hf_addr to_far = addr6(0x2a00, 0x70, 9), all_nodes = addr6(0xff02, 0, 1);
     assert_int_equal(hfi_ip_source(&w->ip, &to_link, 2), link);

@@ -357,6 +357,15 @@ static void a_stranger_from_another_network_is_answered_and_not_remembered(void 
     arp(w, HFI_ARP_REQUEST, hf_addr4(198, 51, 100, 9), peer_mac, addr4(7));
     assert_true(w->effect.answer);
     assert_int_equal(w->neighbors.state->used, 0);
+    /* A network that is on another link. */
+    uint32_t interface, index;
+    const hf_interface_options tunnel = {.link = HF_LINK_IP, .mtu = 1400};
+    const hf_addr elsewhere = hf_addr4(203, 0, 113, 7);
+    assert_int_equal(hfi_ip_interface_add(&w->ip, &tunnel, &interface), HF_OK);
+    assert_int_equal(hfi_ip_address_add(&w->ip, interface, &elsewhere, 24, &index), HF_OK);
+    arp(w, HFI_ARP_REQUEST, hf_addr4(203, 0, 113, 9), peer_mac, addr4(7));
+    assert_true(w->effect.answer);
+    assert_int_equal(w->neighbors.state->used, 0);
 }
 
 /* ---- Limits. ---- */
@@ -364,6 +373,8 @@ static void a_stranger_from_another_network_is_answered_and_not_remembered(void 
 static void a_flood_of_questions_pushes_out_only_other_askers(void **state) {
     world *w = *state;
     hfi_mac mac;
+    for (uint8_t i = 20; i < 30; i++) arp(w, HFI_ARP_REQUEST, addr4(i), evil_mac, addr4(7));
+    assert_int_equal(w->neighbors.state->used, 2);
     resolve4(w, 9);
     resolve4(w, 10);
     for (uint32_t i = 0; i < 100000; i++) {
