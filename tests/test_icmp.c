@@ -27,9 +27,10 @@ static hfi_icmp_kind sorted(uint8_t version, uint8_t type, uint8_t code) {
                                 .is_error = hfi_icmp_is_error(version, type),
                                 .rest = 0xabcd0578,
                                 .quoted = {.source_port = 1021, .seq = 77}};
-    hfi_icmp_result result = {HFI_ICMP_NOTHING, 0, 0, 0, {{0}}, {{{0}}, {{0}}, 0, false, 0, 0, 0}};
+    hfi_icmp_result result = {
+        HFI_ICMP_KIND_NOTHING, 0, 0, 0, {{0}}, {{{0}}, {{0}}, 0, false, 0, 0, 0}};
     const hf_cause cause = hfi_icmp_sort(&packet, &icmp, &result);
-    assert_int_equal(cause == HF_CAUSE_NONE, result.kind != HFI_ICMP_NOTHING);
+    assert_int_equal(cause == HF_CAUSE_NONE, result.kind != HFI_ICMP_KIND_NOTHING);
     if (cause == HF_CAUSE_NONE) {
         assert_memory_equal(&result.from, &packet.source, 16);
         assert_int_equal(result.type, type);
@@ -42,30 +43,30 @@ static hfi_icmp_kind sorted(uint8_t version, uint8_t type, uint8_t code) {
 static void errors_are_sorted_as_tcp_needs_them(void **state) {
     (void)state;
     for (uint8_t code = 0; code < 16; code++) {
-        const hfi_icmp_kind kind = code == 4                ? HFI_ICMP_TOO_BIG
-                                   : code == 2 || code == 3 ? HFI_ICMP_HARD
-                                                            : HFI_ICMP_SOFT;
+        const hfi_icmp_kind kind = code == 4                ? HFI_ICMP_KIND_TOO_BIG
+                                   : code == 2 || code == 3 ? HFI_ICMP_KIND_HARD
+                                                            : HFI_ICMP_KIND_SOFT;
         assert_int_equal(sorted(4, HFI_ICMP4_UNREACHABLE, code), kind);
     }
     for (uint8_t code = 0; code < 8; code++)
         assert_int_equal(sorted(6, HFI_ICMP6_UNREACHABLE, code),
-                         code == 1 || code == 4 ? HFI_ICMP_HARD : HFI_ICMP_SOFT);
-    assert_int_equal(sorted(4, HFI_ICMP4_TIME_EXCEEDED, 0), HFI_ICMP_SOFT);
-    assert_int_equal(sorted(4, HFI_ICMP4_PARAMETER_PROBLEM, 0), HFI_ICMP_SOFT);
-    assert_int_equal(sorted(6, HFI_ICMP6_TIME_EXCEEDED, 1), HFI_ICMP_SOFT);
-    assert_int_equal(sorted(6, HFI_ICMP6_PARAMETER_PROBLEM, 1), HFI_ICMP_SOFT);
-    assert_int_equal(sorted(6, HFI_ICMP6_TOO_BIG, 0), HFI_ICMP_TOO_BIG);
+                         code == 1 || code == 4 ? HFI_ICMP_KIND_HARD : HFI_ICMP_KIND_SOFT);
+    assert_int_equal(sorted(4, HFI_ICMP4_TIME_EXCEEDED, 0), HFI_ICMP_KIND_SOFT);
+    assert_int_equal(sorted(4, HFI_ICMP4_PARAMETER_PROBLEM, 0), HFI_ICMP_KIND_SOFT);
+    assert_int_equal(sorted(6, HFI_ICMP6_TIME_EXCEEDED, 1), HFI_ICMP_KIND_SOFT);
+    assert_int_equal(sorted(6, HFI_ICMP6_PARAMETER_PROBLEM, 1), HFI_ICMP_KIND_SOFT);
+    assert_int_equal(sorted(6, HFI_ICMP6_TOO_BIG, 0), HFI_ICMP_KIND_TOO_BIG);
 }
 
 /* G05. */
 static void source_quench_and_redirect_ask_nothing_of_us(void **state) {
     (void)state;
-    assert_int_equal(sorted(4, HFI_ICMP4_SOURCE_QUENCH, 0), HFI_ICMP_NOTHING);
-    assert_int_equal(sorted(4, HFI_ICMP4_REDIRECT, 1), HFI_ICMP_NOTHING);
-    assert_int_equal(sorted(6, 137, 0), HFI_ICMP_NOTHING);
-    assert_int_equal(sorted(4, HFI_ICMP4_ECHO_REPLY, 0), HFI_ICMP_NOTHING);
-    assert_int_equal(sorted(6, HFI_ICMP6_ECHO_REPLY, 0), HFI_ICMP_NOTHING);
-    assert_int_equal(sorted(4, 13, 0), HFI_ICMP_NOTHING); /* timestamp */
+    assert_int_equal(sorted(4, HFI_ICMP4_SOURCE_QUENCH, 0), HFI_ICMP_KIND_NOTHING);
+    assert_int_equal(sorted(4, HFI_ICMP4_REDIRECT, 1), HFI_ICMP_KIND_NOTHING);
+    assert_int_equal(sorted(6, 137, 0), HFI_ICMP_KIND_NOTHING);
+    assert_int_equal(sorted(4, HFI_ICMP4_ECHO_REPLY, 0), HFI_ICMP_KIND_NOTHING);
+    assert_int_equal(sorted(6, HFI_ICMP6_ECHO_REPLY, 0), HFI_ICMP_KIND_NOTHING);
+    assert_int_equal(sorted(4, 13, 0), HFI_ICMP_KIND_NOTHING); /* timestamp */
 }
 
 static void the_mtu_is_16_bits_in_ipv4_and_32_in_ipv6(void **state) {
@@ -82,8 +83,8 @@ static void the_mtu_is_16_bits_in_ipv4_and_32_in_ipv6(void **state) {
 
 static void echo_requests_are_to_be_answered(void **state) {
     (void)state;
-    assert_int_equal(sorted(4, HFI_ICMP4_ECHO_REQUEST, 0), HFI_ICMP_ECHO_REQUEST);
-    assert_int_equal(sorted(6, HFI_ICMP6_ECHO_REQUEST, 0), HFI_ICMP_ECHO_REQUEST);
+    assert_int_equal(sorted(4, HFI_ICMP4_ECHO_REQUEST, 0), HFI_ICMP_KIND_ECHO_REQUEST);
+    assert_int_equal(sorted(6, HFI_ICMP6_ECHO_REQUEST, 0), HFI_ICMP_KIND_ECHO_REQUEST);
 }
 
 static uint32_t taken(hfi_icmp_limit *limit, hf_addr to, hf_ns now_ns) {

@@ -3,40 +3,40 @@
 /* ---- Sorting. ---- */
 
 static hfi_icmp_kind unreachable4_kind(uint8_t code) {
-    if (code == HFI_ICMP4_CODE_FRAGMENTATION_NEEDED) return HFI_ICMP_TOO_BIG;
-    return code == 2 || code == HFI_ICMP4_CODE_PORT ? HFI_ICMP_HARD : HFI_ICMP_SOFT;
+    if (code == HFI_ICMP4_CODE_FRAGMENTATION_NEEDED) return HFI_ICMP_KIND_TOO_BIG;
+    return code == 2 || code == HFI_ICMP4_CODE_PORT ? HFI_ICMP_KIND_HARD : HFI_ICMP_KIND_SOFT;
 }
 
 static hfi_icmp_kind kind4(uint8_t type, uint8_t code) {
     switch (type) {
     case HFI_ICMP4_UNREACHABLE: return unreachable4_kind(code);
     case HFI_ICMP4_TIME_EXCEEDED:
-    case HFI_ICMP4_PARAMETER_PROBLEM: return HFI_ICMP_SOFT;
-    case HFI_ICMP4_ECHO_REQUEST: return HFI_ICMP_ECHO_REQUEST;
-    default: return HFI_ICMP_NOTHING;
+    case HFI_ICMP4_PARAMETER_PROBLEM: return HFI_ICMP_KIND_SOFT;
+    case HFI_ICMP4_ECHO_REQUEST: return HFI_ICMP_KIND_ECHO_REQUEST;
+    default: return HFI_ICMP_KIND_NOTHING;
     }
 }
 
 static hfi_icmp_kind kind6(uint8_t type, uint8_t code) {
     switch (type) {
     case HFI_ICMP6_UNREACHABLE:
-        return code == 1 || code == HFI_ICMP6_CODE_PORT ? HFI_ICMP_HARD : HFI_ICMP_SOFT;
-    case HFI_ICMP6_TOO_BIG: return HFI_ICMP_TOO_BIG;
+        return code == 1 || code == HFI_ICMP6_CODE_PORT ? HFI_ICMP_KIND_HARD : HFI_ICMP_KIND_SOFT;
+    case HFI_ICMP6_TOO_BIG: return HFI_ICMP_KIND_TOO_BIG;
     case HFI_ICMP6_TIME_EXCEEDED:
-    case HFI_ICMP6_PARAMETER_PROBLEM: return HFI_ICMP_SOFT;
-    case HFI_ICMP6_ECHO_REQUEST: return HFI_ICMP_ECHO_REQUEST;
-    default: return HFI_ICMP_NOTHING;
+    case HFI_ICMP6_PARAMETER_PROBLEM: return HFI_ICMP_KIND_SOFT;
+    case HFI_ICMP6_ECHO_REQUEST: return HFI_ICMP_KIND_ECHO_REQUEST;
+    default: return HFI_ICMP_KIND_NOTHING;
     }
 }
 
 hf_cause hfi_icmp_sort(const hfi_ip_view *packet, const hfi_icmp_view *icmp, hfi_icmp_result *ret) {
     const bool is4 = icmp->version == 4;
     const hfi_icmp_kind kind = is4 ? kind4(icmp->type, icmp->code) : kind6(icmp->type, icmp->code);
-    if (kind == HFI_ICMP_NOTHING) return HF_CAUSE_DROP_ICMP_UNKNOWN;
+    if (kind == HFI_ICMP_KIND_NOTHING) return HF_CAUSE_DROP_ICMP_UNKNOWN;
     *ret = (hfi_icmp_result){
         .kind = kind, .type = icmp->type, .code = icmp->code, .from = packet->source};
     if (icmp->is_error) ret->quoted = icmp->quoted;
-    if (kind == HFI_ICMP_TOO_BIG) ret->mtu = is4 ? icmp->rest & 0xffff : icmp->rest;
+    if (kind == HFI_ICMP_KIND_TOO_BIG) ret->mtu = is4 ? icmp->rest & 0xffff : icmp->rest;
     return HF_CAUSE_NONE;
 }
 

@@ -27,11 +27,11 @@
 #include <hf/config.h>
 
 typedef enum hfi_icmp_kind {
-    HFI_ICMP_NOTHING,
-    HFI_ICMP_ECHO_REQUEST, /* answer by hfi_icmp_echo_reply_build, if the limit lets us */
-    HFI_ICMP_SOFT,
-    HFI_ICMP_HARD,
-    HFI_ICMP_TOO_BIG
+    HFI_ICMP_KIND_NOTHING,
+    HFI_ICMP_KIND_ECHO_REQUEST, /* answer by hfi_icmp_echo_reply_build, if the limit lets us */
+    HFI_ICMP_KIND_SOFT,
+    HFI_ICMP_KIND_HARD,
+    HFI_ICMP_KIND_TOO_BIG
 } hfi_icmp_kind;
 
 typedef struct hfi_icmp_result {

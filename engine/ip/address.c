@@ -102,20 +102,12 @@ void hfi_ip_address_state_set(hfi_ip *ip, uint32_t index, hfi_address_state addr
 }
 
 void hfi_ip_address_remove(hfi_ip *ip, uint32_t index) {
-    hfi_ip_address_state_set(ip, index,
-                             ip->addresses[index].uses > 0 ? HFI_ADDRESS_GONE : HFI_ADDRESS_FREE);
+    hfi_ip_address_state_set(ip, index, HFI_ADDRESS_GONE);
 }
 
-void hfi_ip_address_hold(hfi_ip *ip, uint32_t index) {
-    HF_ASSERT(index < ip->state->address_count && ip->addresses[index].state != HFI_ADDRESS_FREE);
-    ip->addresses[index].uses++;
-}
-
-void hfi_ip_address_drop(hfi_ip *ip, uint32_t index) {
-    HF_ASSERT(index < ip->state->address_count && ip->addresses[index].uses > 0);
-    hfi_address *address = &ip->addresses[index];
-    if (--address->uses == 0 && address->state == HFI_ADDRESS_GONE)
-        address->state = HFI_ADDRESS_FREE;
+void hfi_ip_address_free(hfi_ip *ip, uint32_t index) {
+    HF_ASSERT(index < ip->state->address_count && ip->addresses[index].state == HFI_ADDRESS_GONE);
+    ip->addresses[index].state = HFI_ADDRESS_FREE;
 }
 
 /* ---- Broadcast. ---- */

@@ -38,8 +38,8 @@ typedef struct hfi_interface {
     uint8_t pad[10];
 } hfi_interface;
 
-/* RFC 4862 2. FREE is an empty slot; GONE was removed while connections still use its index: it
- * neither receives nor sends, and is free with its last user. */
+/* RFC 4862 2. FREE is an empty slot. GONE was removed: it neither receives nor sends, but
+ * connections may hold its index; who knows that none does frees it. */
 typedef enum hfi_address_state {
     HFI_ADDRESS_FREE,
     HFI_ADDRESS_TENTATIVE,
@@ -51,12 +51,11 @@ typedef enum hfi_address_state {
 
 typedef struct hfi_address {
     hf_addr addr;
-    uint32_t uses;       /* connections and sockets that hold the index */
     uint8_t prefix_bits; /* IPv4: within 32 */
     uint8_t interface;
     uint8_t state;    /* hfi_address_state */
     uint8_t autoconf; /* made by us from a prefix or an interface identifier */
-    uint8_t pad[8];
+    uint8_t pad[12];
 } hfi_address;
 
 typedef struct hfi_route {
@@ -115,13 +114,12 @@ bool hfi_ip_route_remove(hfi_ip *ip, const hf_addr *network, uint32_t prefix_bit
 bool hfi_ip_route_has(const hfi_ip *ip, const hf_addr *network, uint32_t prefix_bits,
                       const hf_addr *gateway, uint32_t interface);
 
-/* Removes an address; its network's route stays. While connections use it, its slot is GONE. */
+/* Removes an address: it is GONE. Its network's route stays. */
 void hfi_ip_address_remove(hfi_ip *ip, uint32_t index);
 void hfi_ip_address_state_set(hfi_ip *ip, uint32_t index, hfi_address_state address_state);
 
-/* A connection or socket keeps an address's index, and gives it back. */
-void hfi_ip_address_hold(hfi_ip *ip, uint32_t index);
-void hfi_ip_address_drop(hfi_ip *ip, uint32_t index);
+/* Makes the slot of a GONE address, whose index nobody holds any more, free. */
+void hfi_ip_address_free(hfi_ip *ip, uint32_t index);
 
 typedef struct hfi_next_hop {
     uint32_t interface;
