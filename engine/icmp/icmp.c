@@ -60,13 +60,13 @@ void hfi_icmp_limit_init(hfi_icmp_limit *limit, const hf_config *config, hf_ns n
 
 /* Puts in what time has brought. The rest of an interval is kept, so that nothing is lost to
  * rounding. */
-static void bucket_refill(hfi_icmp_bucket *bucket, hf_ns refill_ns, hf_ns now_ns) {
+static void icmp_bucket_refill(hfi_icmp_bucket *bucket, hf_ns refill_ns, hf_ns now_ns) {
     const uint64_t brought = (now_ns - bucket->refilled_at_ns) / refill_ns;
     bucket->refilled_at_ns += brought * refill_ns;
     bucket->tokens = (uint32_t)hfi_min64(bucket->capacity, bucket->tokens + brought);
 }
 
-static hfi_icmp_bucket *bucket_of(hfi_icmp_limit *limit, const hf_addr *to) {
+static hfi_icmp_bucket *icmp_bucket_of(hfi_icmp_limit *limit, const hf_addr *to) {
     uint64_t words[2];
     memcpy(words, to->bytes, sizeof words);
     if (!hf_addr_is4(to)) words[1] = 0; /* one site has 2^64 addresses */
@@ -74,9 +74,9 @@ static hfi_icmp_bucket *bucket_of(hfi_icmp_limit *limit, const hf_addr *to) {
 }
 
 bool hfi_icmp_limit_take(hfi_icmp_limit *limit, const hf_addr *to, hf_ns now_ns) {
-    hfi_icmp_bucket *bucket = bucket_of(limit, to);
-    bucket_refill(bucket, HFI_ICMP_REFILL_NS, now_ns);
-    bucket_refill(&limit->all, HFI_ICMP_ALL_REFILL_NS, now_ns);
+    hfi_icmp_bucket *bucket = icmp_bucket_of(limit, to);
+    icmp_bucket_refill(bucket, HFI_ICMP_REFILL_NS, now_ns);
+    icmp_bucket_refill(&limit->all, HFI_ICMP_ALL_REFILL_NS, now_ns);
     /* One to four of the shared tokens, at random: how many are left cannot be counted from
      * outside. */
     const uint32_t shared = 1 + (uint32_t)(icmp_random(limit) & 3);
