@@ -1,5 +1,5 @@
 #include "ip/ip.h"
-#include "ip/addr.h"
+#include "wire/ip.h"
 
 uint32_t hfi_addr_common_bits(const hf_addr *a, const hf_addr *b) {
     uint32_t bits = 0;
@@ -26,6 +26,7 @@ static uint32_t address_hash_start(const hfi_ip *ip, const hf_addr *addr) {
 }
 
 static void address_hash_rebuild(hfi_ip *ip) {
+    ip->state->generation++;
     memset(ip->address_hash, 0xff, (ip->hash_mask + 1) * sizeof(uint32_t));
     for (uint32_t i = 0; i < ip->state->address_count; i++) {
         const uint8_t state = ip->addresses[i].state;
@@ -64,7 +65,8 @@ static uint32_t address_slot(hfi_ip *ip) {
 static bool address_good(const hfi_ip *ip, uint32_t interface, const hf_addr *addr,
                          uint32_t prefix_bits) {
     if (interface >= ip->state->interface_count) return false;
-    if (hf_addr_is_any(addr) || addr_is_multicast(addr) || is_limited_broadcast(addr)) return false;
+    if (hf_addr_is_any(addr) || hfi_addr_is_multicast(addr) || is_limited_broadcast(addr))
+        return false;
     if (prefix_bits > (hf_addr_is4(addr) ? 32u : 128u)) return false;
     if (!hf_addr_is4(addr) && ip->interfaces[interface].mtu < HFI_IP6_MTU_MIN) return false;
     return hfi_ip_address_find(ip, addr) == HFI_NONE;
@@ -100,20 +102,12 @@ void hfi_ip_address_state_set(hfi_ip *ip, uint32_t index, hfi_address_state addr
 }
 
 void hfi_ip_address_remove(hfi_ip *ip, uint32_t index) {
-    hfi_ip_address_state_set(ip, index,
-                             ip->addresses[index].uses > 0 ? HFI_ADDRESS_GONE : HFI_ADDRESS_FREE);
+    hfi_ip_address_state_set(ip, index, HFI_ADDRESS_GONE);
 }
 
-void hfi_ip_address_hold(hfi_ip *ip, uint32_t index) {
-    HF_ASSERT(index < ip->state->address_count && ip->addresses[index].state != HFI_ADDRESS_FREE);
-    ip->addresses[index].uses++;
-}
-
-void hfi_ip_address_drop(hfi_ip *ip, uint32_t index) {
-    HF_ASSERT(index < ip->state->address_count && ip->addresses[index].uses > 0);
-    hfi_address *address = &ip->addresses[index];
-    if (--address->uses == 0 && address->state == HFI_ADDRESS_GONE)
-        address->state = HFI_ADDRESS_FREE;
+void hfi_ip_address_free(hfi_ip *ip, uint32_t index) {
+    HF_ASSERT(index < ip->state->address_count && ip->addresses[index].state == HFI_ADDRESS_GONE);
+    ip->addresses[index].state = HFI_ADDRESS_FREE;
 }
 
 /* ---- Broadcast. ---- */

@@ -72,11 +72,18 @@ hf_err hfi_ip_interface_add(hfi_ip *ip, const hf_interface_options *options,
                                  .link = (uint8_t)options->link,
                                  .csum_offload = options->csum_offload,
                                  .auto_done = options->auto_done,
-                                 .ip6_autoconf = options->ip6_autoconf,
-                                 .hop_limit = 64};
+                                 .ip6_autoconf = options->ip6_autoconf};
     memcpy(interface->mac, options->mac, sizeof interface->mac);
     if (options->link == HF_LINK_LOOPBACK && ip->state->loopback == HFI_NONE)
         ip->state->loopback = index;
     *ret_interface = index;
     return HF_OK;
+}
+
+uint16_t hfi_ip_ident(hfi_ip *ip, const hf_addr *source, const hf_addr *destination) {
+    uint64_t words[5];
+    memcpy(words, source->bytes, 16);
+    memcpy(words + 2, destination->bytes, 16);
+    words[4] = ip->state->idents_given++;
+    return (uint16_t)hfi_siphash13_words(ip->state->ident_key, words, 5);
 }

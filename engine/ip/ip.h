@@ -35,12 +35,11 @@ typedef struct hfi_interface {
     bool auto_done;
     bool ip6_autoconf;
     uint8_t mac[6];
-    uint8_t hop_limit; /* that a router advertises, RFC 4861 6.3.4; else 64 */
-    uint8_t pad[9];
+    uint8_t pad[10];
 } hfi_interface;
 
-/* RFC 4862 2. FREE is an empty slot; GONE was removed while connections still use its index: it
- * neither receives nor sends, and is free with its last user. */
+/* RFC 4862 2. FREE is an empty slot. GONE was removed: it neither receives nor sends, but
+ * connections may hold its index; who knows that none does frees it. */
 typedef enum hfi_address_state {
     HFI_ADDRESS_FREE,
     HFI_ADDRESS_TENTATIVE,
@@ -52,12 +51,11 @@ typedef enum hfi_address_state {
 
 typedef struct hfi_address {
     hf_addr addr;
-    uint32_t uses;       /* connections and sockets that hold the index */
     uint8_t prefix_bits; /* IPv4: within 32 */
     uint8_t interface;
     uint8_t state;    /* hfi_address_state */
     uint8_t autoconf; /* made by us from a prefix or an interface identifier */
-    uint8_t pad[8];
+    uint8_t pad[12];
 } hfi_address;
 
 typedef struct hfi_route {
@@ -73,7 +71,9 @@ typedef struct hfi_ip_state {
     uint32_t interface_count;
     uint32_t address_count; /* slots ever used: every used one lies below */
     uint32_t route_count;
-    uint32_t loopback; /* the first loopback interface, or HFI_NONE */
+    uint32_t loopback;   /* the first loopback interface, or HFI_NONE */
+    uint32_t generation; /* counts changes of routes and addresses */
+    uint32_t pad;
     hfi_key ident_key;
     uint64_t idents_given;
 } hfi_ip_state;
@@ -110,13 +110,16 @@ hf_err hfi_ip_route_add(hfi_ip *ip, const hf_addr *network, uint32_t prefix_bits
 bool hfi_ip_route_remove(hfi_ip *ip, const hf_addr *network, uint32_t prefix_bits,
                          const hf_addr *gateway, uint32_t interface);
 
-/* Removes an address; its network's route stays. While connections use it, its slot is GONE. */
+/* True if there is such a route. */
+bool hfi_ip_route_has(const hfi_ip *ip, const hf_addr *network, uint32_t prefix_bits,
+                      const hf_addr *gateway, uint32_t interface);
+
+/* Removes an address: it is GONE. Its network's route stays. */
 void hfi_ip_address_remove(hfi_ip *ip, uint32_t index);
 void hfi_ip_address_state_set(hfi_ip *ip, uint32_t index, hfi_address_state address_state);
 
-/* A connection or socket keeps an address's index, and gives it back. */
-void hfi_ip_address_hold(hfi_ip *ip, uint32_t index);
-void hfi_ip_address_drop(hfi_ip *ip, uint32_t index);
+/* Makes the slot of a GONE address, whose index nobody holds any more, free. */
+void hfi_ip_address_free(hfi_ip *ip, uint32_t index);
 
 typedef struct hfi_next_hop {
     uint32_t interface;
@@ -140,6 +143,11 @@ uint32_t hfi_ip_address_find(const hfi_ip *ip, const hf_addr *addr);
 
 /* Limited broadcast, or the directed one of one of our IPv4 networks (RFC 1122 3.2.1.3). */
 bool hfi_ip_is_broadcast(const hfi_ip *ip, const hf_addr *addr);
+
+/* The identification of an IPv4 packet that may be fragmented (I04: RFC 7739's pseudo-random kind):
+ * keyed, so that no host sees how much others are sent, and new for each packet. A packet with DF
+ * set needs none (RFC 6864 4.1). */
+uint16_t hfi_ip_ident(hfi_ip *ip, const hf_addr *source, const hf_addr *destination);
 
 /* The number of leading bits that two addresses share, 0 to 128. */
 uint32_t hfi_addr_common_bits(const hf_addr *a, const hf_addr *b);

@@ -1,5 +1,5 @@
 #include "ip/ip.h"
-#include "ip/addr.h"
+#include "wire/ip.h"
 
 /* ---- The table. Dense and in order of age, so that "newest" is "furthest right". ---- */
 
@@ -19,7 +19,7 @@ static bool route_good(const hfi_ip *ip, const hf_addr *network, uint32_t prefix
     if (interface >= ip->state->interface_count) return false;
     if (prefix_bits > (hf_addr_is4(network) ? 32u : 128u)) return false;
     if (hf_addr_is_any(gateway)) return true;
-    return hf_addr_is4(gateway) == hf_addr_is4(network) && !addr_is_multicast(gateway);
+    return hf_addr_is4(gateway) == hf_addr_is4(network) && !hfi_addr_is_multicast(gateway);
 }
 
 static uint32_t route_find(const hfi_ip *ip, const hfi_route *wanted) {
@@ -45,6 +45,7 @@ static hfi_route route_of(const hf_addr *network, uint32_t prefix_bits, const hf
 
 static void route_remove_at(hfi_ip *ip, uint32_t at) {
     const uint32_t after = --ip->state->route_count - at;
+    ip->state->generation++;
     memmove(&ip->routes[at], &ip->routes[at + 1], after * sizeof(hfi_route));
 }
 
@@ -56,6 +57,7 @@ hf_err hfi_ip_route_add(hfi_ip *ip, const hf_addr *network, uint32_t prefix_bits
     if (same != HFI_NONE) route_remove_at(ip, same); /* it becomes the newest */
     if (ip->state->route_count == ip->route_max) return HF_NO_ROUTE_SLOT;
     ip->routes[ip->state->route_count++] = route;
+    ip->state->generation++;
     return HF_OK;
 }
 
@@ -67,6 +69,12 @@ bool hfi_ip_route_remove(hfi_ip *ip, const hf_addr *network, uint32_t prefix_bit
     if (at == HFI_NONE) return false;
     route_remove_at(ip, at);
     return true;
+}
+
+bool hfi_ip_route_has(const hfi_ip *ip, const hf_addr *network, uint32_t prefix_bits,
+                      const hf_addr *gateway, uint32_t interface) {
+    const hfi_route route = route_of(network, prefix_bits, gateway, interface);
+    return route_find(ip, &route) != HFI_NONE;
 }
 
 /* ---- The next hop. ---- */
@@ -107,7 +115,7 @@ static bool route_to_group(const hfi_ip *ip, const hf_addr *destination, hfi_nex
 
 bool hfi_ip_route(const hfi_ip *ip, const hf_addr *destination, hfi_next_hop *ret_hop) {
     if (hf_addr_is_any(destination)) return false;
-    if (addr_is_multicast(destination) || hfi_ip_is_broadcast(ip, destination))
+    if (hfi_addr_is_multicast(destination) || hfi_ip_is_broadcast(ip, destination))
         return route_to_group(ip, destination, ret_hop);
     if (ip->state->loopback != HFI_NONE && hfi_ip_local(ip, destination) != HFI_NONE) {
         *ret_hop = (hfi_next_hop){ip->state->loopback, *destination};

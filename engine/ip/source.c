@@ -1,5 +1,5 @@
 #include "ip/ip.h"
-#include "ip/addr.h"
+#include "wire/ip.h"
 
 /* RFC 6724 3.1 and 3.2: how far an address reaches, as the scope numbers of multicast. */
 enum { SCOPE_LINK = 2, SCOPE_SITE = 5, SCOPE_GLOBAL = 14 };
@@ -11,7 +11,7 @@ static uint32_t scope_of(const hf_addr *addr) {
         return link ? SCOPE_LINK : SCOPE_GLOBAL;
     }
     if (b[0] == 0xff) return b[1] & 0x0f;
-    if (addr_is_link_local6(addr) || addr_is_loopback(addr)) return SCOPE_LINK;
+    if (hfi_addr_is_link_local6(addr) || hfi_addr_is_loopback(addr)) return SCOPE_LINK;
     return b[0] == 0xfe && (b[1] & 0xc0) == 0xc0 ? SCOPE_SITE : SCOPE_GLOBAL;
 }
 
@@ -22,7 +22,7 @@ static bool source_candidate(const hfi_ip *ip, const hfi_address *address,
     if (address->state != HFI_ADDRESS_PREFERRED && address->state != HFI_ADDRESS_DEPRECATED)
         return false;
     if (hf_addr_is4(&address->addr) != hf_addr_is4(destination)) return false;
-    if (addr_is_loopback(&address->addr) && ip->interfaces[interface].link != HF_LINK_LOOPBACK)
+    if (hfi_addr_is_loopback(&address->addr) && ip->interfaces[interface].link != HF_LINK_LOOPBACK)
         return false;
     return address->interface == interface || scope_of(&address->addr) != SCOPE_LINK;
 }
