@@ -6,8 +6,10 @@
  * expectations are judged on the records and on what connections said at their end.
  *
  *     script (Lua)  ->  world: at, every, run
- *                         host  -- engine, step, peek, taken -->  link  -- delay, loss, cut -->
- * host conn  -- the application's end: what it wrote, what it read and verified record, expect
+ *                         host  -- engine, step, peek, taken -->
+ *                         link  -- delay, loss, cut -->  host
+ *                         conn  -- the application's end: what it wrote, what it read and verified
+ *                         record, expect
  *
  * The room sees include/hf and nothing of the engine. Lua is in lua_*.c only.
  */

@@ -7,8 +7,9 @@
  *     T_eff = max(T, 5 s)
  *
  *     heard            T-4s   T-3s   T-2s   T-s      T_eff
- *     --|---------------|------|------|------|--------|--> verdict: silence >= T_eff and min_probes
- * unanswered idle: probes; in flight: the oldest segment again at min(RTO, s)
+ *     --|---------------|------|------|------|--------|--> verdict: silence >= T_eff and
+ *                    idle: probes                          min_probes unanswered
+ *                    in flight: the oldest segment again at min(RTO, s)
  *
  * With data outstanding no keepalive is sent (RFC 9293 MUST-26): the retransmission is the probe.
  * Resending at s does not touch SRTT, cwnd or the back-off. Departs from RFC 6298 2.5 and 5.5, by

@@ -65,8 +65,20 @@ static void remove_head(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_pool_give(&ctx->root->segment_pool, ctx->segment_next, index);
 }
 
+/* An RTT from a segment that is acknowledged now. A SACKed one arrived earlier and tells nothing.
+ * If any was sent again (Karn, RFC 6298 3), or was taken for lost so that its SACK is forgotten,
+ * the ACK waited for a retransmission, and so did those sent once behind it. */
+static void take_sample(const hfi_ctx *ctx, const hfi_segment *segment, hfi_segq_acked *acked,
+                        bool *delayed) {
+    if (segment->transmissions != 1 || (segment->flags & HFI_SEG_LOST) != 0) *delayed = true;
+    if ((segment->flags & HFI_SEG_SACKED) != 0) return;
+    acked->sampled = true;
+    acked->rtt_us = ctx->now_us - segment->sent_us;
+}
+
 hfi_segq_acked hfi_segq_remove(hfi_ctx *ctx, hfi_conn *conn, hf_seq ack) {
     hfi_segq_acked acked = {0, false, 0};
+    bool delayed = false;
     while (conn->segq_head != HFI_NONE) {
         hfi_segment *segment = &ctx->segments[conn->segq_head];
         if (!hf_seq_lt(segment->seq, ack)) break;
@@ -81,10 +93,10 @@ hfi_segq_acked hfi_segq_remove(hfi_ctx *ctx, hfi_conn *conn, hf_seq ack) {
             segment->bytes -= bytes;
             break;
         }
-        acked.sampled = segment->transmissions == 1 && (segment->flags & HFI_SEG_SACKED) == 0;
-        acked.rtt_us = ctx->now_us - segment->sent_us;
+        take_sample(ctx, segment, &acked, &delayed);
         remove_head(ctx, conn);
     }
+    acked.sampled = acked.sampled && !delayed;
     if (conn->segq_head == HFI_NONE) detach_flight(ctx, conn);
     return acked;
 }

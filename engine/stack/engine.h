@@ -3,8 +3,7 @@
  *
  *     frames in --> rx.c --> tcp --> effects --> tx.c --> slots --> hf_tx_peek
  *                              |                   ^
- *                       transmit list -------------+   connections that owe segments, pulled by
- * peek
+ *                       transmit list -------------+   connections that owe segments: peek pulls
  *
  * Transmission is pulled: a step only notes which connections owe something, hf_tx_peek makes the
  * frames while slots are free. So a batch of arrivals is answered once, and no queue can overflow.

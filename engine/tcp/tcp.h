@@ -1,8 +1,10 @@
 /* tcp: the events of RFC 9293 3.10, one function each. It calls every TCP room; none calls it.
  *
  *     OPEN SEND RECEIVE CLOSE ABORT STATUS    calls.c
- *     SEGMENT ARRIVES                         arrives.c (CLOSED, LISTEN, SYN-SENT), steps.c (the
- * eight steps) time-outs                               timeout.c what leaves emit.c
+ *     SEGMENT ARRIVES                         arrives.c (CLOSED, LISTEN, SYN-SENT)
+ *                                             steps.c (the eight steps)
+ *     time-outs                               timeout.c
+ *     what leaves                             emit.c
  *
  * Only this room arms a connection's timer: the others say which deadline they want (conn.timers
  * and the instants beside it), hfi_tcp_settle arms the earliest. A timer is moved lazily: while the

@@ -5,8 +5,8 @@
  * one take it folded or not. A part that starts at an odd offset of the whole goes through
  * hfi_csum_swap first:
  *
- *     whole = | 3 bytes of header | payload |     sum = add(0, header, 3) + swap(add(0, payload,
- * n))
+ *     whole = | 3 bytes of header | payload of n bytes |
+ *     sum   = add(0, header, 3) + swap(add(0, payload, n))
  *
  * The sum of anything but zeros is never 0 (it is 0xffff where arithmetic would say 0), and a
  * packet whose checksum is right sums to 0xffff. */

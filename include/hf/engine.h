@@ -4,9 +4,9 @@
  * The caller owns time, randomness, memory and frames. One round of its loop:
  *
  *     hf_engine_step(&engine, now_ns, frames_in, count, verdicts);   what came, then what is due
- *     while (hf_next_event(&engine, &event)) ...                      what the application should
- * know hf_send, hf_receive, hf_close ...                               what the application wants
- *     while ((n = hf_tx_peek(&engine, frames, 32)) != 0)              what goes out
+ *     while (hf_next_event(&engine, &event)) ...                     what the application must know
+ *     hf_send, hf_receive, hf_close ...                              what the application wants
+ *     while ((n = hf_tx_peek(&engine, frames, 32)) != 0)             what goes out
  *         hf_tx_taken(&engine, driver_send(frames, n));
  *     sleep until a frame comes or hf_engine_next_at(&engine);
  *
