@@ -7,9 +7,9 @@
 #include <time.h>
 
 #define FLUSH_FRAMES 32
-/* So many rounds that found more input than they could take may pass before time moves all the
- * same. */
-#define HELD_ROUNDS 8u
+/* A step takes at most so many batches, 2,048 packets if a batch has 256, before time moves: half
+ * of what the kernel's queue holds. */
+#define STEP_BATCHES 8
 /* The engine's sleep is cut to this, so that the sum below cannot overflow a time_t of 32 bits. */
 #define WAIT_MAX_NS (3600 * HF_SECOND)
 
@@ -36,17 +36,23 @@ static void step_shown(hf_loop *loop, hf_ns now_ns, const hf_frame *frames, size
     show(loop, now_ns, HF_WAY_IN, frames, verdicts, count);
 }
 
-size_t hf_loop_step(hf_loop *loop) {
-    const hf_frame *frames;
-    const size_t count = hf_tun_receive(loop->tun, loop->interface, &frames);
-    const bool hold = !loop->tun->drained && loop->held_rounds < HELD_ROUNDS;
-    loop->held_rounds = hold ? loop->held_rounds + 1 : 0;
-    const hf_ns now_ns = hold ? hf_engine_now(loop->engine) : hf_now_from_os();
+static void step(hf_loop *loop, hf_ns now_ns, const hf_frame *frames, size_t count) {
     if (loop->tap.frame)
         step_shown(loop, now_ns, frames, count);
     else
         hf_engine_step(loop->engine, now_ns, frames, count, NULL);
-    return count;
+}
+
+size_t hf_loop_step(hf_loop *loop) {
+    const hf_frame *frames;
+    size_t total = 0, count = hf_tun_receive(loop->tun, loop->interface, &frames);
+    for (int i = 1; !loop->tun->drained && i < STEP_BATCHES; i++) {
+        step(loop, hf_engine_now(loop->engine), frames, count);
+        total += count;
+        count = hf_tun_receive(loop->tun, loop->interface, &frames);
+    }
+    step(loop, hf_now_from_os(), frames, count);
+    return total + count;
 }
 
 void hf_loop_flush(hf_loop *loop) {

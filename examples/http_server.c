@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #define CLIENTS 2048u
+/* Answers to so many SYNs at once, each 384 bytes of the block. */
+#define TX_FRAMES 1024u
 #define CHUNK_BYTES 16384u
 #define SEND_POOL_BYTES (128u << 20)
 #define RECEIVE_POOL_BYTES (32u << 20)
@@ -93,6 +95,7 @@ static void size_engine(hf_config *config) {
     config->syn_entries = CLIENTS;
     config->time_wait = 2 * CLIENTS;
     config->segments = 32 * CLIENTS;
+    config->tx_frames = TX_FRAMES;
     config->chunk_bytes = CHUNK_BYTES;
     config->rx_chunks = RECEIVE_POOL_BYTES / CHUNK_BYTES;
     config->tx_chunks = SEND_POOL_BYTES / CHUNK_BYTES;

@@ -25,8 +25,7 @@ static uint32_t host_start(hf_engine *engine, uint8_t last_byte) {
 static void echo(hf_engine *server, hf_listener listener, hf_conn *conn) {
     char bytes[64];
     size_t count;
-    hf_err err;
-    hf_accept(server, listener, conn);
+    hf_err err = hf_accept(server, listener, conn);
     while ((err = hf_receive(server, *conn, bytes, sizeof bytes, &count)) == HF_OK)
         hf_send(server, *conn, bytes, count, &count);
     if (err == HF_END_OF_STREAM) hf_close(server, *conn, NULL);
@@ -56,5 +55,6 @@ int main(void) {
         if (hf_conn_end(&client, asker, &end) == HF_OK) break;
     }
     if (hf_explain_end(&end, text, sizeof text) != 0) puts(text);
+    hf_mem_part(&wire);
     return end.cause == HF_CAUSE_END_CLOSED && end.bytes_to_app == 12 ? 0 : 1;
 }

@@ -70,13 +70,32 @@ parallel() {
     equal "$1 curls at once get the whole file" "$1" "$good"
 }
 
+# All connections stand before the first request goes out, and stand until all answers are in.
+thousand_connections() {
+    equal "1,000 connections at once are served" "1000 answers" "$(timeout 120 python3 - "$work/files/small" <<'PYTHON'
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (2048, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+expected = open(sys.argv[1], "rb").read()
+sockets = [socket.create_connection(("10.99.0.2", 8080), timeout=60) for i in range(1000)]
+for s in sockets: s.sendall(b"GET /small HTTP/1.1\r\nHost: h\r\n\r\n")
+good = 0
+for s in sockets:
+    answer = b""
+    while not answer.endswith(expected) and (more := s.recv(65536)): answer += more
+    good += answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(expected)
+print(good, "answers")
+PYTHON
+)"
+}
+
 server_with_offload() {
-    start_server --idle 2s || return
+    start_server --idle 5s || return
     server_answers_as_http_says
     ranges_are_parts_of_the_file
     fetch big
     same "32 MiB with offload" big
     parallel 50 small
+    thousand_connections
     idle_client_is_ended
     cat "$work/server.err"
     stop_server

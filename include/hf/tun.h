@@ -85,13 +85,12 @@ typedef struct hf_loop {
     hf_engine *engine;
     uint32_t interface;
     hf_tap tap;
-    bool more_out;        /* the kernel would not take all frames: wait until it does */
-    uint32_t held_rounds; /* for which time did not move */
+    bool more_out; /* the kernel would not take all frames: wait until it does */
 } hf_loop;
 
 /* Takes what came and steps the engine. Time moves when the input is drained, so that no peer is
- * taken for silent whose answer lies in the queue; under a flood that never ends it moves every
- * eighth round. Returns how many frames came. */
+ * taken for silent whose answer lies in the queue; a flood that never ends is cut after eight
+ * batches. Returns how many frames came. */
 size_t hf_loop_step(hf_loop *loop);
 
 /* Sends what the engine has for this interface; stops at a frame of another one. */
