@@ -154,7 +154,7 @@ static void add_event(rows_t *rows, const lab_record *record) {
     row->label = numbered(rows, record->conn, record->text);
     row->sentence = kept(record->detail);
     row->tone = end && record->cause != HF_CAUSE_END_CLOSED ? HF_TONE_BAD : HF_TONE_LOUD;
-    row->shape = end ? 0 : mix_text(mix(3, record->host), record->text);
+    row->shape = mix(mix_text(mix(3, record->host), record->text), record->cause);
 }
 
 /* Timers, and notes that only tell of them, are for --trace. */
