@@ -41,6 +41,7 @@ static void help(FILE *to) {
           "  --expectations  tell the passed expectations, too (stderr)\n"
           "  --quiet         draw nothing\n"
           "  --time-limit S  give up after S seconds of real time (600)\n"
+          "  --without NAME  do not obey this option of connections, as detect_within\n"
           "  --list          list the scenarios of a folder, or those that came with holdfast\n\n"
           "Colours appear on a terminal only, and never with NO_COLOR set.\n"
           "exit: 0 passed, 1 an expectation failed, 2 usage or a wrong scenario, 77 skipped,\n"
@@ -102,6 +103,12 @@ static int read_arguments(int argc, char **argv, struct lab_arguments *to) {
             if (i + 1 == argc) return wrong("%s wants a file behind it", word);
             to->pcapng = argv[++i];
             to->run.whole_packets = true;
+            continue;
+        }
+        if (strcmp(word, "--without") == 0) {
+            if (i + 1 == argc || !lab_option_exists(argv[i + 1]))
+                return wrong("%s wants the name of an option of connections", word);
+            to->run.without = argv[++i];
             continue;
         }
         const bool numeric = strcmp(word, "--seed") == 0 || strcmp(word, "--time-limit") == 0;

@@ -1,7 +1,8 @@
 #include "fold.h"
 
 enum {
-    MOST_PERIOD = 8,   /* a round longer than this is not seen as one */
+    MOST_PERIOD =
+        40, /* a round longer than this is not seen as one; a whole connection is about 25 items */
     FEWEST_CALLS = 3,  /* so many equal calls in a row are folded */
     FEWEST_ROUNDS = 5, /* so many equal rounds: two stay before the fold, one after */
     ROUNDS_BEFORE = 2

@@ -160,26 +160,26 @@ static void line_time(struct line *line, hf_ns at_ns) {
     line_put(line, 0, words, LEFT_CELL - 1, HF_TONE_QUIET);
 }
 
-static void draw_arrow(const struct drawing *drawing, struct line *line, const hf_ladder_row *row) {
+static void draw_arrow(const struct drawing *drawing, struct line *line, const hf_ladder_row *row,
+                       const char *label) {
     const uint32_t from = drawing->lifeline[row->from], to = drawing->lifeline[row->to];
     const uint32_t left = from < to ? from : to, right = from < to ? to : from;
-    const uint32_t room = right - left - 1, words = (uint32_t)strlen(row->label);
+    const uint32_t room = right - left - 1, words = (uint32_t)strlen(label);
     const hf_ladder_tone tone = row->tone;
     /* A lost packet's arrow ends on its way, but behind its label. */
-    const uint32_t reach =
-        row->lost ? least(room, words + 6 > room * 3 / 4 ? words + 6 : room * 3 / 4) : room;
+    const uint32_t part = words + 6 > room * 3 / 4 ? words + 6 : room * 3 / 4;
+    const uint32_t reach = row->lost ? least(room, part) : room;
     const uint32_t begin = from < to ? left + 1 : right - reach, end = begin + reach;
     line_fill(line, begin, end, CELL_DASH, tone);
-    const uint32_t label_at = begin + (reach > words + 4 ? 2 + (from < to ? 0 : 1) : 1);
-    const uint32_t shown = least(words, reach > 3 ? reach - 2 : reach);
-    line_put(line, label_at, row->label, shown, tone);
-    if (words + 4 < reach) {
+    const uint32_t label_at = begin + (words + 4 < reach ? (from < to ? 2 : 3) : 1);
+    line_put(line, label_at, label, words, tone);
+    if (words > 0 && words + 4 < reach) {
         line->cell[label_at - 1] = ' ';
-        line->cell[label_at + shown] = ' ';
+        line->cell[label_at + words] = ' ';
     }
     const char head = row->lost ? CELL_LOST : from < to ? CELL_RIGHT : CELL_LEFT;
-    line_fill(line, from < to ? end - 1 : begin, from < to ? end : begin + 1, head,
-              row->lost ? HF_TONE_BAD : tone);
+    const hf_ladder_tone head_tone = row->lost ? HF_TONE_BAD : tone;
+    line_fill(line, from < to ? end - 1 : begin, from < to ? end : begin + 1, head, head_tone);
 }
 
 /* What happens at a host stands on the inner side of its lifeline. Returns what did not fit. */
@@ -218,20 +218,33 @@ static void draw_below(const struct drawing *drawing, const char *sentence) {
     }
 }
 
+/* True if the label has its place on the arrow; else it stands before the sentence. */
+static bool fits_on_arrow(const struct drawing *drawing, const hf_ladder_row *row) {
+    const uint32_t from = drawing->lifeline[row->from], to = drawing->lifeline[row->to];
+    const uint32_t room = from < to ? to - from - 1 : from - to - 1;
+    return strlen(row->label) + 2 <= room;
+}
+
 static void draw_row(const struct drawing *drawing, const hf_ladder_row *row) {
     const bool beside = drawing->text_width > 0, arrow = row->kind == HF_LADDER_ARROW;
     const hf_ladder_tone tone = row->tone == HF_TONE_QUIET ? HF_TONE_QUIET : HF_TONE_PLAIN;
+    const bool apart = arrow && !fits_on_arrow(drawing, row);
     const char *label = arrow ? "" : row->label, *sentence = beside ? row->sentence : "";
-    for (bool first = true; first || *label || *sentence; first = false) {
+    const char *before = apart && beside ? row->label : "";
+    for (bool first = true; first || *label || *before || *sentence; first = false) {
         struct line line;
         line_clear(&line);
         line_lifelines(drawing, &line);
         if (first) line_time(&line, row->at_ns);
-        if (first && arrow) draw_arrow(drawing, &line, row);
+        if (first && arrow) draw_arrow(drawing, &line, row, apart ? "" : row->label);
         if (*label) label = draw_at(drawing, &line, row, label, first);
-        if (*sentence) sentence = draw_sentence(drawing, &line, sentence, tone);
+        if (*before)
+            before = draw_sentence(drawing, &line, before, tone);
+        else if (*sentence)
+            sentence = draw_sentence(drawing, &line, sentence, tone);
         line_print(drawing, &line);
     }
+    if (!beside && apart) draw_below(drawing, row->label);
     if (!beside) draw_below(drawing, row->sentence);
 }
 

@@ -23,6 +23,12 @@ static void put_named(hfx_text *text, const char *name, uint64_t number) {
     hfx_text_count(text, number);
 }
 
+/* Without thousands set off: an arrow has little room. */
+static void put_plain(hfx_text *text, const char *name, uint64_t number) {
+    hfx_text_put(text, name);
+    hfx_text_number(text, number);
+}
+
 static const char *icmp_name(const hf_packet *packet) {
     const uint8_t type = packet->icmp_type;
     if (packet->kind == HF_PACKET_ICMP4) {
@@ -85,10 +91,10 @@ size_t hf_packet_label(const hf_packet *packet, const hf_flows *flows, char *to,
     put_flags(&text, packet->flags);
     const bool takes_space = packet->payload_bytes > 0 || packet->flags & (HF_TCP_SYN | HF_TCP_FIN);
     if (takes_space || !(packet->flags & HF_TCP_ACK)) {
-        put_named(&text, " seq ", seq);
-        if (packet->payload_bytes > 0) put_named(&text, " len ", packet->payload_bytes);
+        put_plain(&text, " seq ", seq);
+        if (packet->payload_bytes > 0) put_plain(&text, " len ", packet->payload_bytes);
     } else {
-        put_named(&text, " ", ack);
+        put_plain(&text, " ", ack);
     }
     const bool window_tells = !(packet->flags & HF_TCP_RST) && window == 0;
     if (window_tells) hfx_text_put(&text, " win 0");

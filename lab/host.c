@@ -42,12 +42,11 @@ static hf_err power_on(lab_host *host) {
     return err;
 }
 
-static void *aligned(size_t bytes) {
-    const size_t whole = (bytes + 63) / 64 * 64;
-    void *const memory = aligned_alloc(64, whole > 0 ? whole : 64);
-    if (!memory) abort();
-    memset(memory, 0, whole);
-    return memory;
+/* Zeroed, so that no run depends on what lay there; the system gives zeroed pages only as they are
+ * touched. */
+static void *aligned(void **ret_memory, size_t bytes) {
+    *ret_memory = lab_alloc(bytes + 63);
+    return (void *)(((uintptr_t)*ret_memory + 63) & ~(uintptr_t)63);
 }
 
 lab_host *lab_host_new(lab_world *world, const char *name, const hf_config *config,
@@ -61,8 +60,8 @@ lab_host *lab_host_new(lab_world *world, const char *name, const hf_config *conf
     snprintf(host->name, sizeof host->name, "%s", name);
     lab_random_init(&host->random, world->seed, "host", host->index);
     host->memory = hf_engine_bytes(config);
-    host->block = aligned(host->memory.block_bytes);
-    host->data = aligned(host->memory.data_bytes);
+    host->block = aligned(&host->block_memory, host->memory.block_bytes);
+    host->data = aligned(&host->data_memory, host->memory.data_bytes);
     host->trace_records = lab_alloc(LAB_TRACE_RECORDS * sizeof *host->trace_records);
     host->conns = lab_alloc(config->conns * sizeof *host->conns);
     const hf_err err = power_on(host);
@@ -78,8 +77,8 @@ lab_host *lab_host_new(lab_world *world, const char *name, const hf_config *conf
 void lab_host_free(lab_host *host) {
     for (uint32_t i = 0; i < host->inbox_count; i++) free(host->inbox[i]);
     for (uint32_t i = 0; i < host->listener_count; i++) free(host->listeners[i]);
-    free(host->block);
-    free(host->data);
+    free(host->block_memory);
+    free(host->data_memory);
     free(host->trace_records);
     free(host->conns);
     free(host);

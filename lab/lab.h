@@ -212,7 +212,8 @@ struct lab_host {
     lab_power power;
     uint32_t boots;
     hf_engine engine;
-    void *block, *data;
+    void *block, *data;               /* in the memory below, aligned */
+    void *block_memory, *data_memory; /* to be freed */
     hf_memory memory;
     hf_trace trace;
     hf_trace_record *trace_records;

@@ -293,6 +293,20 @@ static const lab_option keepalive_options[] = {
     {"count", LAB_OPTION_U32, offsetof(hf_tcp_options, keepalive_count)},
 };
 
+/* A promise that is switched off must make its scenario fail; else the scenario shows nothing. */
+static void leave_out(const char *name, hf_tcp_options *options) {
+    static const hf_tcp_options off;
+    if (!name) return;
+    if (strcmp(name, "keepalive") == 0) options->keepalive_idle_ns = 0;
+    for (size_t i = 0; i < lab_tcp_option_count; i++) {
+        const lab_option *const option = &lab_tcp_options[i];
+        if (strcmp(option->name, name) != 0 || option->type == LAB_OPTION_OTHER) continue;
+        size_t bytes = option->type == LAB_OPTION_DURATION ? sizeof(hf_ns) : 1;
+        if (option->type == LAB_OPTION_U32) bytes = sizeof(uint32_t);
+        memcpy((uint8_t *)options + option->offset, (const uint8_t *)&off + option->offset, bytes);
+    }
+}
+
 void lab_tcp_options_read(lua_State *lua, int index, const char *what, const char *const *extra,
                           hf_tcp_options *to) {
     lab_option all[40];
@@ -303,7 +317,15 @@ void lab_tcp_options_read(lua_State *lua, int index, const char *what, const cha
         all[count] = option;
     }
     lab_options_read(lua, index, what, all, count, to);
-    if (!lab_field(lua, index, "keepalive")) return;
-    lab_options_read(lua, lua_gettop(lua), "keepalive", keepalive_options, 3, to);
-    lua_pop(lua, 1);
+    if (lab_field(lua, index, "keepalive")) {
+        lab_options_read(lua, lua_gettop(lua), "keepalive", keepalive_options, 3, to);
+        lua_pop(lua, 1);
+    }
+    leave_out(lab_scenario_of(lua)->options.without, to);
+}
+
+bool lab_option_exists(const char *name) {
+    for (size_t i = 0; i < lab_tcp_option_count; i++)
+        if (strcmp(lab_tcp_options[i].name, name) == 0) return true;
+    return false;
 }

@@ -9,6 +9,7 @@ typedef struct lab_run_options {
     const char *file;
     uint64_t seed;
     bool whole_packets;  /* keep them whole, for a capture */
+    const char *without; /* an option of connections that is read and not obeyed; NULL: none */
     volatile bool *stop; /* may become true while it runs: a time limit */
 } lab_run_options;
 
@@ -31,6 +32,8 @@ typedef struct lab_scenario {
     void *lua;
 } lab_scenario;
 
+/* True if connections have an option of this name. */
+bool lab_option_exists(const char *name);
 lab_scenario *lab_scenario_run(const lab_run_options *options); /* never NULL */
 void lab_scenario_free(lab_scenario *scenario);
 

@@ -81,15 +81,16 @@ static bool is_lost(lab_fate fate) {
     return fate != LAB_FATE_ARRIVED && fate != LAB_FATE_IN_FLIGHT;
 }
 
-/* What the receiver made of it is told when it took nothing, and with --trace always. */
+/* What the receiver made of it is told when it dropped it, and with --trace always. */
 static void append_verdict(const lab_record *record, bool trace, char *to, size_t size) {
     char text[300] = "";
-    if (!record->judged || (record->verdict.action == HF_VERDICT_TOOK && !trace)) return;
-    if (record->verdict.action == HF_VERDICT_ANSWERED && !trace)
-        return; /* the answer's own arrow tells */
+    const bool dropped = strncmp(hf_cause_name(record->verdict.cause), "DROP_", 5) == 0;
+    const bool told =
+        dropped && record->verdict.action == HF_VERDICT_DROPPED; /* else the answer's arrow tells */
+    if (!record->judged || (!told && !trace)) return;
     hf_explain_cause(record->verdict.cause, record->verdict.a, record->verdict.b, text,
                      sizeof text);
-    append(to, size, record->verdict.action == HF_VERDICT_DROPPED ? "Dropped there:" : "There:");
+    append(to, size, dropped ? "Dropped there:" : "There:");
     append(to, size, text);
 }
 
@@ -153,7 +154,7 @@ static void add_event(rows_t *rows, const lab_record *record) {
     row->label = numbered(rows, record->conn, record->text);
     row->sentence = kept(record->detail);
     row->tone = end && record->cause != HF_CAUSE_END_CLOSED ? HF_TONE_BAD : HF_TONE_LOUD;
-    row->shape = end ? 0 : mix_text(mix(3, record->host), record->text);
+    row->shape = mix(mix_text(mix(3, record->host), record->text), record->cause);
 }
 
 /* Timers, and notes that only tell of them, are for --trace. */

@@ -16,6 +16,7 @@ end
 idle("No bound: the connection looks alive for ever", nil, function(c)
     duration "24h"
     expect(c):never_ends()
+    at("24h", function() note "A day later the client still believes in its connection." end)
     at("4s", function() check(c:status().notice_by_ns == "never", "the status says so: notice_by = never") end)
 end)
 

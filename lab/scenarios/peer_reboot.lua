@@ -8,8 +8,7 @@ local function reboot(title, options, act)
         server:listen(7000)
         server:on_up(function() server:listen(7000) end)
         local c = client:connect(server, 7000, options)
-        at("1s", function() c:write(20) end)
-        at("2s", function() server:reboot { down = "5s" } end)
+        at("2500ms", function() server:reboot { down = "5s" } end)
         act(c, client, server)
         expect_packets { from = server, cause = "SENT_RST_NO_CONNECTION", at_least = 1 }
     end)
@@ -17,9 +16,10 @@ end
 
 reboot("The client writes each second: the first retransmission that finds the server up", nil, function(c)
     every("1s", function() c:write(20) end)
-    expect(c):ends { cause = "PEER_RESET", by = "RST", between = { "7s", "10s" } }
+    expect(c):ends { cause = "PEER_RESET", by = "RST", between = { "7500ms", "11s" } }
 end)
 
 reboot("The client is idle, keepalive 5 s: the next probe", { keepalive = { idle = "5s", interval = "5s", count = 9 } }, function(c)
-    expect(c):ends { cause = "PEER_RESET", by = "RST", between = { "7s", "12s" } }
+    at("1s", function() c:write(20) end)
+    expect(c):ends { cause = "PEER_RESET", by = "RST", between = { "7500ms", "13s" } }
 end)
