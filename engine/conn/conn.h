@@ -135,7 +135,7 @@ typedef struct hfi_conn {
     uint8_t end_state, end_icmp;      /* close: state; ICMP type << 4 | code */
     uint16_t rcv_mss;                 /* receive: the largest segment seen */
     uint16_t retransmissions;         /* recover: ever, saturating */
-    uint32_t accumulated;             /* congest's: bytes acknowledged in congestion avoidance */
+    uint32_t ts_offset;               /* open: of our timestamp clock, by tuple */
 } hfi_conn;
 
 _Static_assert(offsetof(hfi_conn, remote) == 128, "the hot half is two cache lines");

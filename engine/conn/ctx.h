@@ -122,13 +122,11 @@ typedef struct hfi_segment {
     hfi_index next, previous;
     hfi_index chunk; /* holds seq */
     hfi_us32 sent_us;
-    uint32_t delivered; /* flight.delivered when it was sent (for rate estimates) */
     uint16_t flags;
     uint8_t transmissions;
-    uint8_t unused;
 } hfi_segment;
 
-_Static_assert(sizeof(hfi_segment) == 32, "a segment descriptor is 32 bytes");
+_Static_assert(sizeof(hfi_segment) <= 32, "a segment descriptor is at most 32 bytes");
 
 enum { HFI_SEG_LOST = 1, HFI_SEG_SACKED = 2, HFI_SEG_FIN = 4, HFI_SEG_RESENT = 8 };
 
@@ -136,19 +134,10 @@ enum { HFI_SEG_LOST = 1, HFI_SEG_SACKED = 2, HFI_SEG_FIN = 4, HFI_SEG_RESENT = 8
 typedef struct hfi_flight {
     uint32_t sacked_bytes; /* above snd.una */
     uint32_t lost_bytes;   /* marked lost and not sent again */
-    uint32_t delivered;    /* bytes acknowledged or SACKed, ever */
-    uint32_t sacked_max;   /* highest SACKed sequence number, offset from snd.una */
+    uint32_t accumulated;  /* congest: bytes acknowledged since cwnd last grew */
     hfi_index resend;      /* where the search for lost segments goes on */
-    hf_seq recover_point;
-    uint32_t prior_cwnd, prior_ssthresh; /* for undo */
-    hf_seq high_sacked;
-    hfi_us32 rack_us; /* RACK.xmit_ts */
-    hf_seq rack_end;  /* RACK.end_seq */
-    hfi_us32 rack_rtt_us;
-    hfi_us32 rtt_min_us;
-    uint32_t prr_delivered, prr_out, prr_flight; /* RFC 6937 */
-    uint32_t limited;                            /* RFC 3042: bytes allowed beyond cwnd */
-    uint8_t reorder_seen, undo_possible, tlp_sent, spare;
+    hf_seq high_sacked;    /* the end of the highest SACK block, if any_sacked */
+    bool any_sacked;
 } hfi_flight;
 
 _Static_assert(sizeof(hfi_flight) <= 256, "a flight block is at most 256 bytes");
@@ -298,8 +287,13 @@ hf_seq hfi_isn(const hfi_ctx *ctx, const hfi_flow_key *key);
 /* Which of `count` shards a tuple belongs to, the same seen from both ends. */
 uint32_t hfi_shard(const hfi_ctx *ctx, const hfi_flow_key *key, uint32_t count);
 
-/* RFC 7323 5.4: our timestamp clock, 1.024 ms, with an offset of the tuple's own. */
-uint32_t hfi_timestamp(const hfi_ctx *ctx, const hfi_flow_key *key);
+/* RFC 7323 5.4: the offset of a tuple's timestamp clock, the same for each of its incarnations. */
+uint32_t hfi_timestamp_offset(const hfi_ctx *ctx, const hfi_flow_key *key);
+
+/* Our timestamp clock, of 1.024 ms, for a tuple that no connection stands for. */
+static inline uint32_t hfi_timestamp(const hfi_ctx *ctx, const hfi_flow_key *key) {
+    return ctx->now_tick + hfi_timestamp_offset(ctx, key);
+}
 
 /* Moves the state; asserts that RFC 9293 3.3.2 has the move. */
 void hfi_conn_move(hfi_ctx *ctx, hfi_conn *conn, hf_state to);

@@ -18,8 +18,8 @@ hf_seq hfi_isn(const hfi_ctx *ctx, const hfi_flow_key *key) {
     return (hf_seq)(ctx->now_ns / (4 * HF_US)) + tuple_hash(ctx->root->isn_key, key);
 }
 
-uint32_t hfi_timestamp(const hfi_ctx *ctx, const hfi_flow_key *key) {
-    return ctx->now_tick + tuple_hash(ctx->root->ts_key, key);
+uint32_t hfi_timestamp_offset(const hfi_ctx *ctx, const hfi_flow_key *key) {
+    return tuple_hash(ctx->root->ts_key, key);
 }
 
 uint32_t hfi_random(hfi_ctx *ctx) {

@@ -66,6 +66,7 @@ hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_co
         return HF_NO_MEMORY;
     }
     conn->flags |= HFI_F_KNOWN;
+    conn->ts_offset = hfi_timestamp_offset(ctx, &key);
     const hf_seq isn = hfi_isn(ctx, &key);
     hfi_send_begin(ctx, conn, how->has_isn ? hf_seq_max(isn, how->least_isn) : isn);
     hfi_conn_move(ctx, conn, HF_SYN_SENT);
@@ -96,7 +97,6 @@ void hfi_open_take_syn(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
 
 void hfi_open_syn(hfi_ctx *ctx, hfi_conn *conn, bool ack, hfi_departure *ret) {
     const hf_tcp_options *options = hfi_options(ctx, conn);
-    const hfi_flow_key key = hfi_conn_key(ctx, conn);
     const bool again = conn->snd_nxt != conn->iss;
     ret->tcp.seq = conn->iss;
     ret->tcp.flags = HFI_TCP_SYN;
@@ -120,7 +120,7 @@ void hfi_open_syn(hfi_ctx *ctx, hfi_conn *conn, bool ack, hfi_departure *ret) {
     if (!ack || hfi_has(conn, HFI_F_SACK)) out->present |= HFI_OPT_SACK_PERMITTED;
     if (!ack || hfi_has(conn, HFI_F_TIMESTAMPS)) out->present |= HFI_OPT_TIMESTAMPS;
     out->wscale = hfi_open_wscale(options->receive_bytes);
-    out->ts_value = hfi_timestamp(ctx, &key);
+    out->ts_value = ctx->now_tick + conn->ts_offset;
     out->ts_echo = conn->ts_recent;
     if (ack) {
         ret->tcp.flags |= HFI_TCP_ACK;

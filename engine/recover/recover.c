@@ -1,14 +1,16 @@
 #include "recover/recover.h"
 #include "congest/congest.h"
 
-static hfi_congest congest_of(const hfi_conn *conn) {
-    return (hfi_congest){conn->cwnd, conn->ssthresh, conn->accumulated};
+static hfi_congest congest_of(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const bool flying = conn->flight != HFI_NONE;
+    return (hfi_congest){conn->cwnd, conn->ssthresh,
+                         flying ? ctx->flights[conn->flight].accumulated : 0};
 }
 
-static void congest_set(hfi_conn *conn, hfi_congest state) {
+static void congest_set(hfi_ctx *ctx, hfi_conn *conn, hfi_congest state) {
     conn->cwnd = state.cwnd;
     conn->ssthresh = state.ssthresh;
-    conn->accumulated = state.accumulated;
+    if (conn->flight != HFI_NONE) ctx->flights[conn->flight].accumulated = state.accumulated;
 }
 
 void hfi_recover_begin(hfi_ctx *ctx, hfi_conn *conn) {
@@ -19,7 +21,7 @@ void hfi_recover_begin(hfi_ctx *ctx, hfi_conn *conn) {
 }
 
 void hfi_recover_established(hfi_ctx *ctx, hfi_conn *conn, bool syn_resent) {
-    congest_set(conn,
+    congest_set(ctx, conn,
                 hfi_congest_initial(conn->mss, syn_resent ? 1 : ctx->limits->initial_window_segs));
     if (syn_resent) conn->cwnd = conn->mss;
     conn->backoff = 0;
@@ -68,12 +70,13 @@ void hfi_recover_restart_timer(hfi_ctx *ctx, hfi_conn *conn) {
     conn->rtx_at = hfi_ticks_from(ctx, hfi_recover_rto_ns(ctx, conn));
 }
 
-void hfi_recover_idle(const hfi_ctx *ctx, hfi_conn *conn) {
+void hfi_recover_idle(hfi_ctx *ctx, hfi_conn *conn) {
     if (hfi_in_flight(conn) != 0 || conn->srtt_us == 0) return;
     const hf_ns idle_ns = (hf_ns)(uint32_t)(ctx->now_tick - conn->elicited_at) * HFI_TICK_NS;
     if (idle_ns <= (hf_ns)conn->rto_us * HF_US) return;
-    congest_set(conn,
-                hfi_congest_idle(congest_of(conn), conn->mss, ctx->limits->initial_window_segs));
+    congest_set(
+        ctx, conn,
+        hfi_congest_idle(congest_of(ctx, conn), conn->mss, ctx->limits->initial_window_segs));
 }
 
 /* ---- Loss ---- */
@@ -81,7 +84,7 @@ void hfi_recover_idle(const hfi_ctx *ctx, hfi_conn *conn) {
 static void enter_recovery(hfi_ctx *ctx, hfi_conn *conn) {
     conn->recover = conn->snd_nxt;
     conn->flags |= HFI_F_RECOVERY;
-    congest_set(conn, hfi_congest_lost(congest_of(conn), hfi_in_flight(conn), conn->mss));
+    congest_set(ctx, conn, hfi_congest_lost(congest_of(ctx, conn), hfi_in_flight(conn), conn->mss));
     hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_RECOVERY_STARTED, conn->cwnd, 0);
     hfi_conn_owe(ctx, conn, HFI_P_DATA);
 }
@@ -103,9 +106,9 @@ static uint32_t apply_sack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg
         if (!hf_seq_le(block.end, conn->snd_nxt) || conn->flight == HFI_NONE) continue;
         marked += hfi_segq_sack(ctx, conn, block.start, block.end);
         hfi_flight *flight = &ctx->flights[conn->flight];
-        if (flight->sacked_max == 0 || hf_seq_lt(flight->high_sacked, block.end)) {
+        if (!flight->any_sacked || hf_seq_lt(flight->high_sacked, block.end)) {
             flight->high_sacked = block.end;
-            flight->sacked_max = 1;
+            flight->any_sacked = true;
         }
     }
     return marked;
@@ -115,7 +118,7 @@ static uint32_t apply_sack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg
 static void lose_by_sack(hfi_ctx *ctx, hfi_conn *conn) {
     if (conn->flight == HFI_NONE) return;
     const hfi_flight *flight = &ctx->flights[conn->flight];
-    if (flight->sacked_max == 0) return;
+    if (!flight->any_sacked) return;
     const uint32_t threshold = (ctx->limits->duplicate_threshold - 1) * (uint32_t)conn->mss;
     const hf_seq limit = flight->high_sacked - threshold - 1;
     if (!hf_seq_lt(conn->snd_una, limit)) return;
@@ -189,7 +192,7 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) 
             ctx->flights[conn->flight].sacked_bytes = 0;
     }
     if (!hfi_has(conn, HFI_F_RECOVERY) && was_limited)
-        congest_set(conn, hfi_congest_acked(congest_of(conn), acked, conn->mss));
+        congest_set(ctx, conn, hfi_congest_acked(congest_of(ctx, conn), acked, conn->mss));
     hfi_recover_restart_timer(ctx, conn);
     hfi_conn_owe(ctx, conn, HFI_P_DATA);
     return acked;
@@ -198,7 +201,8 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) 
 bool hfi_recover_timeout(hfi_ctx *ctx, hfi_conn *conn) {
     if (conn->backoff >= ctx->limits->retransmit_limit) return true;
     const bool again = hfi_has(conn, HFI_F_LOSS) && conn->backoff > 0;
-    congest_set(conn, hfi_congest_timeout(congest_of(conn), hfi_in_flight(conn), conn->mss, again));
+    congest_set(ctx, conn,
+                hfi_congest_timeout(congest_of(ctx, conn), hfi_in_flight(conn), conn->mss, again));
     conn->flags = (conn->flags & ~(uint32_t)HFI_F_RECOVERY) | HFI_F_LOSS;
     conn->recover = conn->snd_nxt;
     conn->duplicate_acks = 0;

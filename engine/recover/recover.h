@@ -26,7 +26,7 @@ hf_ns hfi_recover_patience_ns(const hfi_conn *conn);
 
 /* Before new data: after a time-out's worth of silence on our side the window starts again
  * (RFC 5681 4.1). */
-void hfi_recover_idle(const hfi_ctx *ctx, hfi_conn *conn);
+void hfi_recover_idle(hfi_ctx *ctx, hfi_conn *conn);
 
 /* (Re)starts or stops the retransmission timer as RFC 6298 5.1 to 5.3 say. */
 void hfi_recover_restart_timer(hfi_ctx *ctx, hfi_conn *conn);

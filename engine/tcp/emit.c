@@ -18,9 +18,8 @@ void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
     ret->tcp.ack = conn->rcv_nxt;
     ret->tcp.window = hfi_receive_window_field(ctx, conn);
     if (hfi_has(conn, HFI_F_TIMESTAMPS)) {
-        const hfi_flow_key key = hfi_conn_key(ctx, conn);
         ret->tcp.options.present |= HFI_OPT_TIMESTAMPS;
-        ret->tcp.options.ts_value = hfi_timestamp(ctx, &key);
+        ret->tcp.options.ts_value = ctx->now_tick + conn->ts_offset;
         ret->tcp.options.ts_echo = conn->ts_recent;
     }
     hfi_receive_sack(ctx, conn, &ret->tcp.options);
