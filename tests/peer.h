@@ -229,8 +229,9 @@ static inline uint32_t peer_build(const peer *p, const hfi_tcp_view *view, uint8
         hfi_ip4_build(packet, &p->them, &p->us, HFI_IP_TCP, 64, 0, 0, true, bytes);
     else
         hfi_ip6_build(packet, &p->them, &p->us, HFI_IP_TCP, 64, 0, 0, bytes);
-    hfi_csum_store(tcp + HFI_TCP_CSUM_OFFSET, hfi_ip_pseudo_sum(&p->them, &p->us, HFI_IP_TCP, bytes) +
-                                                  hfi_csum_add(0, tcp, bytes));
+    hfi_csum_store(tcp + HFI_TCP_CSUM_OFFSET,
+                   hfi_ip_pseudo_sum(&p->them, &p->us, HFI_IP_TCP, bytes) +
+                       hfi_csum_add(0, tcp, bytes));
     return ip_bytes + bytes;
 }
 

@@ -2,8 +2,8 @@
  * nothing but what answers it. */
 #include "peer.h"
 
-static const hf_state synchronized[] = {HF_ESTABLISHED, HF_FIN_WAIT_1, HF_FIN_WAIT_2, HF_CLOSE_WAIT,
-                                        HF_CLOSING,     HF_LAST_ACK};
+static const hf_state synchronized[] = {HF_ESTABLISHED, HF_FIN_WAIT_1, HF_FIN_WAIT_2,
+                                        HF_CLOSE_WAIT,  HF_CLOSING,    HF_LAST_ACK};
 #define SYNCHRONIZED (sizeof synchronized / sizeof synchronized[0])
 
 /* Everything of a connection but what an owed answer is made of: the transmit list's link, what is
