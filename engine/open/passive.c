@@ -400,16 +400,41 @@ static hf_cause repeated_syn(hfi_ctx *ctx, hfi_index index, const hfi_arrival *a
     return HF_CAUSE_TOOK_SYN_REPEATED;
 }
 
+/* An ACK of where the handshake stands, without a connection (RFC 9293 3.10.7.4, first step). */
+static void acknowledge_stranger(hfi_ctx *ctx, const hfi_syn_entry *entry,
+                                 const hfi_arrival *arrival, hf_cause cause, hfi_effects *effects) {
+    hfi_departure reply = hfi_reply_to(arrival, cause);
+    reply.tcp.flags = HFI_TCP_ACK;
+    reply.tcp.seq = entry->iss + 1;
+    reply.tcp.ack = entry->irs + 1;
+    reply.tcp.window = (uint16_t)entry->window;
+    hfi_reply_send(ctx, effects, &reply);
+}
+
+static bool inside_window(const hfi_syn_entry *entry, hf_seq seq) {
+    return hf_seq_le(entry->irs + 1, seq) && hf_seq_le(seq, entry->irs + 1 + entry->window);
+}
+
+/* RFC 5961 3.2 */
+static hf_cause entry_reset(hfi_ctx *ctx, hfi_index index, const hfi_arrival *arrival,
+                            hfi_effects *effects) {
+    const hfi_syn_entry *entry = &ctx->syns[index];
+    const hf_seq seq = arrival->tcp.seq;
+    if (seq == entry->irs + 1) {
+        hfi_open_entry_forget(ctx, index, HF_CAUSE_TOOK_RST_HANDSHAKE);
+        return HF_CAUSE_TOOK_RST_HANDSHAKE;
+    }
+    if (!inside_window(entry, seq)) return HF_CAUSE_DROP_RST_OUT_OF_WINDOW;
+    acknowledge_stranger(ctx, entry, arrival, HF_CAUSE_SENT_CHALLENGE_ACK, effects);
+    return HF_CAUSE_SENT_CHALLENGE_ACK;
+}
+
 hf_cause hfi_open_entry_input(hfi_ctx *ctx, hfi_index index, const hfi_arrival *arrival,
                               hfi_effects *effects, hfi_index *ret_conn) {
     hfi_syn_entry *entry = &ctx->syns[index];
     const hfi_tcp_view *seg = &arrival->tcp;
     *ret_conn = HFI_NONE;
-    if ((seg->flags & HFI_TCP_RST) != 0) {
-        if (seg->seq != entry->irs + 1) return HF_CAUSE_DROP_RST_OUT_OF_WINDOW;
-        hfi_open_entry_forget(ctx, index, HF_CAUSE_TOOK_RST_HANDSHAKE);
-        return HF_CAUSE_TOOK_RST_HANDSHAKE;
-    }
+    if ((seg->flags & HFI_TCP_RST) != 0) return entry_reset(ctx, index, arrival, effects);
     if ((seg->flags & HFI_TCP_SYN) != 0) {
         if ((seg->flags & HFI_TCP_ACK) != 0) return HF_CAUSE_DROP_TCP_FLAGS;
         return repeated_syn(ctx, index, arrival, effects);
@@ -420,9 +445,10 @@ hf_cause hfi_open_entry_input(hfi_ctx *ctx, hfi_index index, const hfi_arrival *
         hfi_reply_send(ctx, effects, &reset);
         return HF_CAUSE_DROP_ACK_OF_UNSENT;
     }
-    const bool inside =
-        hf_seq_le(entry->irs + 1, seg->seq) && hf_seq_le(seg->seq, entry->irs + 1 + entry->window);
-    if (!inside) return HF_CAUSE_DROP_OUT_OF_WINDOW;
+    if (!inside_window(entry, seg->seq)) {
+        acknowledge_stranger(ctx, entry, arrival, HF_CAUSE_SENT_ACK_OUT_OF_WINDOW, effects);
+        return HF_CAUSE_DROP_OUT_OF_WINDOW;
+    }
     return complete(ctx, index, arrival, ret_conn);
 }
 

@@ -3,6 +3,7 @@
 /* ---- The peer's window ---- */
 
 bool hfi_send_window(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
+    if (hf_seq_lt(seg->ack, conn->snd_una)) return false;
     const bool newer = hf_seq_lt(conn->snd_wl1, seg->seq) ||
                        (conn->snd_wl1 == seg->seq && hf_seq_le(conn->snd_wl2, seg->ack));
     if (!newer) return false;

@@ -32,10 +32,22 @@ static bool is_crossed_syn_ack(const step *s) {
            s->seg->seq == s->conn->irs;
 }
 
-/* A probe starts just before RCV.NXT, with no or one garbage octet (MAY-6). */
+/* A probe starts just before RCV.NXT, with no or one garbage octet (MAY-6). Its sender agrees with
+ * us; one that acknowledges what we never sent is another, whose probes would answer ours for ever.
+ */
 static bool is_probe(const step *s) {
     return s->seg->seq == s->conn->rcv_nxt - 1 && s->seg->payload_bytes <= 1 &&
-           (s->seg->flags & (HFI_TCP_SYN | HFI_TCP_FIN)) == 0;
+           (s->seg->flags & (HFI_TCP_SYN | HFI_TCP_FIN)) == 0 &&
+           hf_seq_le(s->seg->ack, s->conn->snd_nxt);
+}
+
+/* Bare ACKs that cannot be taken are answered sparingly, or two ends that disagree would talk for
+ * ever. */
+static void answer_stranger(step *s) {
+    if (hfi_tcp_seq_bytes(s->seg) == 0)
+        hfi_close_challenge(s->ctx, s->conn);
+    else
+        hfi_receive_owe_ack(s->ctx, s->conn, HF_CAUSE_SENT_ACK_OUT_OF_WINDOW);
 }
 
 static hf_cause outside_window(step *s) {
@@ -47,12 +59,7 @@ static hf_cause outside_window(step *s) {
         return drop(s, HF_CAUSE_DROP_SYN_IN_WINDOW);
     }
     if (is_probe(s)) return answer(s, HF_CAUSE_SENT_ACK_PROBE, HF_CAUSE_TOOK_PROBE);
-    /* Bare ACKs from outside are answered sparingly, or two ends that disagree would talk for ever.
-     */
-    if (hfi_tcp_seq_bytes(s->seg) == 0)
-        hfi_close_challenge(s->ctx, s->conn);
-    else
-        hfi_receive_owe_ack(s->ctx, s->conn, HF_CAUSE_SENT_ACK_OUT_OF_WINDOW);
+    answer_stranger(s);
     return drop(s, HF_CAUSE_DROP_OUT_OF_WINDOW);
 }
 
@@ -62,8 +69,10 @@ static bool only_ack_counts(const step *s) {
 }
 
 static hf_cause check_sequence(step *s) {
-    if (hfi_receive_paws_rejects(s->ctx, s->conn, s->seg))
-        return answer(s, HF_CAUSE_SENT_ACK_OUT_OF_WINDOW, HF_CAUSE_DROP_PAWS);
+    if (hfi_receive_paws_rejects(s->ctx, s->conn, s->seg)) {
+        answer_stranger(s);
+        return drop(s, HF_CAUSE_DROP_PAWS);
+    }
     if (hfi_receive_acceptable(s->conn, s->seg)) return HF_CAUSE_NONE;
     if (only_ack_counts(s)) {
         hfi_receive_owe_ack(s->ctx, s->conn, HF_CAUSE_SENT_ACK_OUT_OF_WINDOW);
