@@ -105,7 +105,7 @@ typedef struct hfi_conn {
     hf_addr remote;         /* open */
     uint16_t local;         /* open: index of our address */
     uint16_t options;       /* open: index of the option set */
-    uint32_t path;          /* open */
+    uint32_t path;          /* stack: HFI_NONE before the first segment */
     hfi_tick rtx_at;        /* recover, live: RTO or window probe; valid with HFI_T_RTX */
     hfi_tick ack_at;        /* receive; valid with HFI_T_ACK */
     hfi_tick live_at;       /* live; valid with HFI_T_LIVE */

@@ -11,6 +11,7 @@
 #include "conn/conn.h"
 #include "flow/ports.h"
 #include "flow/table.h"
+#include "path/path.h"
 #include "timer/wheel.h"
 #include "wire/tcp.h"
 
@@ -191,6 +192,7 @@ typedef struct hfi_ctx {
     hfi_chunks rx, tx;
     hfi_wheel wheel;
     hfi_flow flow;
+    hfi_paths paths;
     hf_ns now_ns;
     hfi_tick now_tick;
     hfi_us32 now_us;

@@ -11,11 +11,13 @@
  *                exceeded; parameter problem       exceeded; parameter problem
  *     nothing    source quench (RFC 6633), redirect (a host that believes it is led astray)
  *
- * Sending (port unreachable, echo replies) is bounded per source and over all. Per source: a bucket
+ * Sending errors (port unreachable) is bounded per source and over all. Per source: a bucket
  * of 8 to 15 messages, refilled 8 a second, chosen by a keyed hash of the IPv4 address or the IPv6
  * /64; so nobody empties another's bucket but by luck that he cannot see. Over all: 1,000
  * tokens a second, of which a message takes one to four by chance, since an exact shared limit
  * tells a stranger what others received (CVE-2020-25705).
+ *
+ * Echo replies are as many as the requests, and no longer: they need no limit but the frames'.
  *
  * Cost: 256 buckets of 16 bytes: 4 KiB.
  */

@@ -80,6 +80,12 @@ hf_err hfi_ip_interface_add(hfi_ip *ip, const hf_interface_options *options,
     return HF_OK;
 }
 
+void hfi_ip_interface_undo(hfi_ip *ip) {
+    HF_ASSERT(ip->state->interface_count > 0);
+    ip->state->interface_count--;
+    if (ip->state->loopback == ip->state->interface_count) ip->state->loopback = HFI_NONE;
+}
+
 uint16_t hfi_ip_ident(hfi_ip *ip, const hf_addr *source, const hf_addr *destination) {
     uint64_t words[5];
     memcpy(words, source->bytes, 16);

@@ -101,6 +101,9 @@ void hfi_ip_init(hfi_ip *ip, const hf_config *config);
  * starts TENTATIVE; whoever runs duplicate detection moves it by hfi_ip_address_state_set. */
 hf_err hfi_ip_interface_add(hfi_ip *ip, const hf_interface_options *options,
                             uint32_t *ret_interface);
+/* Takes the interface that was added last back; nothing may use it yet. */
+void hfi_ip_interface_undo(hfi_ip *ip);
+
 hf_err hfi_ip_address_add(hfi_ip *ip, uint32_t interface, const hf_addr *addr, uint32_t prefix_bits,
                           uint32_t *ret_index);
 hf_err hfi_ip_route_add(hfi_ip *ip, const hf_addr *network, uint32_t prefix_bits,

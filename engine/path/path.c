@@ -172,13 +172,27 @@ static uint32_t mtu_of_report(bool is4, uint32_t reported, uint32_t current) {
     return hfi_max32(reported, HFI_PATH_MTU4_FLOOR);
 }
 
+/* Of a destination without a path: what the link takes. */
+static uint32_t mtu_now(const hfi_paths *paths, const hfi_ip *ip, const hf_addr *addr,
+                        hf_ns now_ns) {
+    const hfi_index index = hfi_path_find(paths, addr);
+    hfi_next_hop hop;
+    if (index != HFI_NONE) return hfi_path_mtu(paths, ip, index, now_ns);
+    return hfi_ip_route(ip, addr, &hop) ? hfi_ip_mtu(ip, hop.interface) : 0;
+}
+
+uint32_t hfi_path_report(const hfi_paths *paths, const hfi_ip *ip, const hf_addr *addr,
+                         uint32_t mtu, hf_ns now_ns) {
+    const uint32_t current = mtu_now(paths, ip, addr, now_ns);
+    return hfi_min32(mtu_of_report(hf_addr_is4(addr), mtu, current), current);
+}
+
 bool hfi_path_too_big(hfi_paths *paths, const hfi_ip *ip, const hf_addr *addr, uint32_t mtu,
                       hf_ns now_ns) {
     const hfi_index index = hfi_path_find(paths, addr);
-    if (index == HFI_NONE) return false;
-    const uint32_t current = hfi_path_mtu(paths, ip, index, now_ns);
-    const uint32_t believed = mtu_of_report(hf_addr_is4(addr), mtu, current);
-    if (believed == 0 || believed >= current) return false;
+    const uint32_t believed = hfi_path_report(paths, ip, addr, mtu, now_ns);
+    if (index == HFI_NONE || believed == 0) return false;
+    if (believed >= hfi_path_mtu(paths, ip, index, now_ns)) return false;
     paths->paths[index].mtu = believed;
     paths->paths[index].mtu_until_ns = now_ns + HFI_PATH_MTU_AGE_NS;
     return true;

@@ -77,9 +77,14 @@ const hfi_next_hop *hfi_path_hop(hfi_paths *paths, const hfi_ip *ip, hfi_index i
 /* Bytes of the largest IP packet for this path now. */
 uint32_t hfi_path_mtu(const hfi_paths *paths, const hfi_ip *ip, hfi_index index, hf_ns now_ns);
 
-/* A router reports that packets to addr may have `mtu` bytes at most; 0 means that it did not say
- * (routers older than RFC 1191), then the next plateau below is taken. True if the path's MTU fell.
- */
+/* What a router's report that packets to addr may have `mtu` bytes at most would make of the path's
+ * MTU; 0 if it is not to be believed. At most the present MTU: another connection may not have
+ * heard yet. A report of 0 means that the router did not say (routers older than RFC 1191): then it
+ * is the next plateau below. Changes nothing. */
+uint32_t hfi_path_report(const hfi_paths *paths, const hfi_ip *ip, const hf_addr *addr,
+                         uint32_t mtu, hf_ns now_ns);
+
+/* Believes such a report. True if the path's MTU fell. */
 bool hfi_path_too_big(hfi_paths *paths, const hfi_ip *ip, const hf_addr *addr, uint32_t mtu,
                       hf_ns now_ns);
 

@@ -95,7 +95,7 @@ static void free_chunk(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_chunk_drop(&ctx->tx, chunk);
 }
 
-static void wake_room(hfi_ctx *ctx) {
+void hfi_send_wake_room(hfi_ctx *ctx) {
     while (ctx->root->room.count > 0 && hfi_pool_left(&ctx->root->tx_pool) > 0) {
         hfi_conn *conn = &ctx->conns[hfi_queue_pop(ctx, &ctx->root->room, HFI_LINK_QUEUE)];
         conn->flags &= ~(uint32_t)(HFI_F_WAITS_ROOM | HFI_F_WANTS_ROOM);
@@ -109,7 +109,7 @@ void hfi_send_acked(hfi_ctx *ctx, hfi_conn *conn) {
         free_chunk(ctx, conn);
     /* Nothing is held: an idle connection keeps no chunk. */
     if (conn->tx_head != HFI_NONE && held(conn) == 0) free_chunk(ctx, conn);
-    wake_room(ctx);
+    hfi_send_wake_room(ctx);
     if (conn->snd_una == conn->snd_nxt) conn->flags &= ~(uint32_t)HFI_F_SMALL_IN_FLIGHT;
     if (held(conn) == 0) hfi_conn_event(ctx, conn, HF_EVENT_ALL_ACKED);
     if (hfi_has(conn, HFI_F_WANTS_ROOM) && hfi_send_room(ctx, conn) >= send_limit(ctx, conn) / 3) {
@@ -125,5 +125,5 @@ void hfi_send_end(hfi_ctx *ctx, hfi_conn *conn) {
         hfi_queue_remove(ctx, &ctx->root->room, HFI_LINK_QUEUE, hfi_conn_index(ctx, conn));
         conn->flags &= ~(uint32_t)HFI_F_WAITS_ROOM;
     }
-    wake_room(ctx);
+    hfi_send_wake_room(ctx);
 }

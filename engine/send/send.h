@@ -34,6 +34,9 @@ bool hfi_send_window(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
 /* snd.una has moved: frees what is acknowledged and tells who waits for room. */
 void hfi_send_acked(hfi_ctx *ctx, hfi_conn *conn);
 
+/* Chunks may have become free: tells who waits for some. */
+void hfi_send_wake_room(hfi_ctx *ctx);
+
 /* The next segment with data or FIN, at most `super_max` bytes of payload. Fills sequence, flags,
  * payload and cause of the departure and moves snd.nxt. False if nothing can go now. */
 bool hfi_send_next(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret);

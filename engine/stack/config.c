@@ -39,6 +39,8 @@ void hf_config_default(hf_config *config) {
     config->udp_sockets = 16;
     config->tx_frames = 64;
     config->reassembly = 8;
+    config->reassembly_bytes = 9000;
+    config->udp_buffers = 128;
     config->chunk_bytes = 4096;
     config->rx_chunks = 1024;
     config->tx_chunks = 1024;
@@ -109,6 +111,8 @@ const char *hf_config_problem(const hf_config *c) {
         {c->interfaces >= 1 && c->interfaces <= 255, "interfaces: give 1 to 255"},
         {c->addresses >= 1 && c->addresses <= 65535, "addresses: give 1 to 65,535"},
         {c->routes >= 1, "routes: give at least 1"},
+        {c->reassembly == 0 || (c->reassembly_bytes >= 1280 && c->reassembly_bytes <= 65528),
+         "reassembly_bytes: give 1,280 to 65,528"},
         {c->tx_frames >= 2, "tx_frames: give at least 2"},
         {chunk_good, "chunk_bytes: give a power of two from 256 to 65,536"},
         {c->rx_chunks >= 2 && c->tx_chunks >= 2, "rx_chunks, tx_chunks: give at least 2 each"},

@@ -58,7 +58,7 @@ static void tcp_areas(layout *l, hfi_ctx *ctx, const hf_config *c) {
 
 /* Areas that their rooms lay out themselves. */
 typedef struct room_areas {
-    void *wheel, *flow, *ip;
+    void *wheel, *flow, *ip, *path, *neighbor, *reassembly, *udp;
 } room_areas;
 
 static room_areas whole(layout *l, hfi_engine *e, const hf_config *c, uint8_t *data) {
@@ -74,10 +74,16 @@ static room_areas whole(layout *l, hfi_engine *e, const hf_config *c, uint8_t *d
     rooms.wheel = area(l, 1, hfi_wheel_bytes(wheel_count(c)));
     rooms.flow = area(l, 1, hfi_flow_bytes(flow_capacity(c)));
     rooms.ip = area(l, 1, hfi_ip_bytes(c));
+    rooms.path = area(l, 1, hfi_path_bytes(c));
+    rooms.neighbor = area(l, 1, hfi_neighbor_bytes(c));
+    rooms.reassembly = area(l, 1, hfi_reassembly_bytes(c));
+    rooms.udp = area(l, 1, hfi_udp_bytes(c));
+    e->icmp_limit = area(l, 1, sizeof(hfi_icmp_limit));
     e->state = area(l, 1, sizeof(hfi_stack_state));
     e->slots = area(l, c->tx_frames, sizeof(hfi_slot));
     e->slot_next = area(l, c->tx_frames, sizeof(hfi_index));
     e->order = area(l, c->tx_frames, sizeof(uint32_t));
+    e->loop = area(l, c->tx_frames, sizeof(uint32_t));
     e->locals = area(l, c->addresses, sizeof(hf_addr));
     ctx->locals = e->locals;
     return rooms;
@@ -108,6 +114,14 @@ static void init_pools(hfi_engine *e, const hf_config *c) {
         (hfi_queue){HFI_NONE, HFI_NONE, 0};
 }
 
+static void attach_rooms(hfi_engine *e, const hf_config *c, room_areas rooms) {
+    hfi_ip_attach(&e->ip, rooms.ip, c);
+    hfi_path_attach(&e->ctx.paths, rooms.path, c);
+    hfi_neighbor_attach(&e->neighbors, rooms.neighbor, c);
+    hfi_reassembly_attach(&e->reassembly, rooms.reassembly, c);
+    hfi_udp_attach(&e->udp, rooms.udp, c);
+}
+
 static hfi_key key_for(const hf_config *c, const char *label) {
     size_t length = 0;
     while (label[length] != '\0') length++;
@@ -124,8 +138,13 @@ static void init_rooms(hfi_engine *e, const hf_config *c, room_areas rooms, hf_n
     hfi_ports_init(&root->ports, key_for(c, "ports"), c->port_low, c->port_high);
     hfi_flow_init(&e->ctx.flow, rooms.flow, flow_capacity(c), key_for(c, "flow"));
     hfi_wheel_init(&e->ctx.wheel, rooms.wheel, wheel_count(c), now_ns);
-    hfi_ip_attach(&e->ip, rooms.ip, c);
+    attach_rooms(e, c, rooms);
     hfi_ip_init(&e->ip, c);
+    hfi_path_init(&e->ctx.paths, c);
+    hfi_neighbor_init(&e->neighbors, c);
+    hfi_reassembly_init(&e->reassembly, c);
+    hfi_udp_init(&e->udp, c);
+    hfi_icmp_limit_init(e->icmp_limit, c, now_ns);
 }
 
 static bool seed_is_zero(const hf_config *c) {
@@ -169,7 +188,7 @@ hf_err hf_engine_attach(hf_engine *engine, void *block, void *data, hf_trace *tr
     const room_areas rooms = whole(&l, e, &root->config, data);
     hfi_wheel_attach(&e->ctx.wheel, rooms.wheel, wheel_count(&root->config));
     hfi_flow_attach(&e->ctx.flow, rooms.flow, flow_capacity(&root->config));
-    hfi_ip_attach(&e->ip, rooms.ip, &root->config);
+    attach_rooms(e, &root->config, rooms);
     e->ctx.limits = &e->ctx.root->config.limits;
     e->ctx.trace = trace;
     set_now(&e->ctx, root->now_ns);
@@ -188,6 +207,17 @@ static void note_gap(hfi_engine *e, hf_ns before_ns, hf_ns promised_ns, hf_ns no
     hfi_note(&e->ctx, HFI_NONE, HF_CAUSE_CLOCK_GAP, (uint32_t)((now_ns - expected_ns) / HF_MS), 0);
 }
 
+/* A connection that waits for its next hop's link address sends again or probes in its time all the
+ * same, to nowhere: else no silence would ever be noticed. */
+static void lose_if_waiting(hfi_engine *e, uint32_t id) {
+    if (id >= e->ctx.root->config.conns) return;
+    hfi_conn *conn = &e->ctx.conns[id];
+    if (!hfi_has(conn, HFI_F_WAITS_NEIGHBOR)) return;
+    if ((conn->pending & (HFI_P_RESEND | HFI_P_PROBE)) == 0) return;
+    hfi_tx_lose(e, conn);
+    hfi_tcp_settle(&e->ctx, conn);
+}
+
 static void run_timers(hfi_engine *e) {
     hfi_ctx *ctx = &e->ctx;
     const uint32_t budget = ctx->root->config.timer_budget;
@@ -199,6 +229,7 @@ static void run_timers(hfi_engine *e) {
         hfi_effects effects = hfi_no_effects();
         hfi_tcp_timeout(ctx, id, &effects);
         hfi_tx_effects(e, &effects);
+        lose_if_waiting(e, id);
     }
 }
 
@@ -214,18 +245,22 @@ void hf_engine_step(hf_engine *engine, hf_ns now_ns, const hf_frame *in, size_t 
     if (now_ns < before_ns)
         hfi_note(ctx, HFI_NONE, HF_CAUSE_TIME_WENT_BACK, (uint32_t)((before_ns - now_ns) / HF_MS),
                  0);
+    hfi_loop_run(e);
     for (size_t i = 0; i < in_count; i++) {
         const hf_verdict verdict = hfi_rx(e, &in[i]);
         if (ret_verdicts != NULL) ret_verdicts[i] = verdict;
     }
     ctx->frame_id = 0;
     run_timers(e);
+    hfi_link_run(e);
 }
 
 hf_ns hf_engine_next_at(const hf_engine *engine) {
-    const hfi_ctx *ctx = &hfi_of_const(engine)->ctx;
-    if (hfi_wheel_has_due(&ctx->wheel)) return ctx->now_ns;
-    return hfi_max64(ctx->now_ns, hfi_min64(hfi_wheel_next(&ctx->wheel), hfi_tw_next_at(ctx)));
+    const hfi_engine *e = hfi_of_const(engine);
+    const hfi_ctx *ctx = &e->ctx;
+    if (hfi_wheel_has_due(&ctx->wheel) || e->state->loop_count > 0) return ctx->now_ns;
+    const hf_ns tcp_ns = hfi_min64(hfi_wheel_next(&ctx->wheel), hfi_tw_next_at(ctx));
+    return hfi_max64(ctx->now_ns, hfi_min64(tcp_ns, hfi_neighbor_next_at(&e->neighbors)));
 }
 
 hf_ns hf_engine_now(const hf_engine *engine) { return hfi_of_const(engine)->ctx.now_ns; }

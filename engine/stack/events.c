@@ -38,7 +38,16 @@ static bool next_listener(hfi_engine *e, hf_event *ret) {
     return false;
 }
 
+static bool next_udp(hfi_engine *e, hf_event *ret) {
+    const hfi_index index = hfi_udp_ready(&e->udp);
+    if (index == HFI_NONE) return false;
+    hfi_udp_socket *socket = &e->udp.sockets[index];
+    *ret = (hf_event){HF_OBJECT_UDP, index, socket->generation, socket->events};
+    socket->events = 0;
+    return true;
+}
+
 bool hf_next_event(hf_engine *engine, hf_event *ret_event) {
     hfi_engine *e = hfi_of(engine);
-    return next_listener(e, ret_event) || next_conn(e, ret_event);
+    return next_listener(e, ret_event) || next_conn(e, ret_event) || next_udp(e, ret_event);
 }

@@ -1,10 +1,6 @@
-/* Frames in: from the link to the TCP room. */
+/* Frames in: from the link to the transport. */
 #include "stack/engine.h"
 #include "wire/ip.h"
-
-static hf_verdict verdict(uint8_t action, hf_cause cause) {
-    return (hf_verdict){action, cause, {HFI_NONE, 0}, 0, 0};
-}
 
 /* The sum of the transport segment, which starts `skip` bytes into the parts. */
 static uint32_t sum_parts(const hf_frame *frame, uint32_t skip, uint32_t bytes) {
@@ -24,7 +20,7 @@ static uint32_t sum_parts(const hf_frame *frame, uint32_t skip, uint32_t bytes) 
     return sum;
 }
 
-static bool transport_sum_good(const hf_frame *frame, const hfi_ip_view *ip, uint32_t skip) {
+bool hfi_rx_sum_good(const hf_frame *frame, const hfi_ip_view *ip, uint32_t skip) {
     if ((frame->flags & (HF_FRAME_CSUM_OK | HF_FRAME_NEEDS_CSUM)) != 0) return true;
     const uint32_t pseudo =
         hfi_ip_pseudo_sum(&ip->source, &ip->destination, ip->protocol, ip->payload_bytes);
@@ -45,9 +41,10 @@ static hf_cause check_tcp_addresses(const hfi_engine *e, const hfi_ip_view *ip,
 }
 
 /* MTU of the way back, capped so that a segment's payload fits the parts of a frame. */
-static uint16_t mtu_of(const hfi_engine *e, uint32_t interface) {
+static uint16_t mtu_of(const hfi_engine *e, const hf_addr *source, uint32_t interface) {
     const uint32_t parts_max = (HFI_SLOT_PARTS - 1) * hfi_chunk_bytes(&e->ctx.tx) + 60;
-    return (uint16_t)hfi_min32(hfi_min32(hfi_ip_mtu(&e->ip, interface), parts_max), UINT16_MAX);
+    return (uint16_t)hfi_min32(hfi_min32(hfi_link_mtu(e, source, interface), parts_max),
+                               UINT16_MAX);
 }
 
 static hf_verdict rx_tcp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view *ip, uint32_t skip,
@@ -56,15 +53,15 @@ static hf_verdict rx_tcp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view
     hfi_arrival arrival;
     const hf_cause parse =
         hfi_tcp_parse(segment, frame->parts[0].bytes - skip, ip->payload_bytes, &arrival.tcp);
-    if (parse != HF_CAUSE_NONE) return verdict(HF_VERDICT_DROPPED, parse);
-    if (!transport_sum_good(frame, ip, skip))
-        return verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_TCP_CHECKSUM);
+    if (parse != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, parse);
+    if (!hfi_rx_sum_good(frame, ip, skip))
+        return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_TCP_CHECKSUM);
     const hf_cause addresses = check_tcp_addresses(e, ip, &arrival.tcp, frame->interface);
-    if (addresses != HF_CAUSE_NONE) return verdict(HF_VERDICT_DROPPED, addresses);
+    if (addresses != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, addresses);
     arrival.source = ip->source;
     arrival.destination = ip->destination;
     arrival.local = (uint16_t)local;
-    arrival.mtu = mtu_of(e, frame->interface);
+    arrival.mtu = mtu_of(e, &ip->source, frame->interface);
     arrival.traffic_class = ip->traffic_class;
     arrival.gso_bytes =
         (frame->flags & (HF_FRAME_GSO4 | HF_FRAME_GSO6)) != 0 ? frame->gso_bytes : 0;
@@ -78,27 +75,112 @@ static hf_verdict rx_tcp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view
     return (hf_verdict){out.action, out.cause, {out.conn, generation}, out.a, out.b};
 }
 
+/* ---- IP. ---- */
+
+/* Where a packet was sent: to one of our addresses (*ret_local), to many of whom we are one
+ * (HFI_NONE), or to somebody else (false). */
+static bool is_for_us(const hfi_engine *e, uint32_t interface, const hfi_ip_view *ip,
+                      uint32_t *ret_local) {
+    *ret_local = hfi_ip_local(&e->ip, &ip->destination);
+    if (*ret_local != HFI_NONE) return true;
+    if (hfi_addr_is_multicast(&ip->destination))
+        return hfi_neighbor_group_member(&e->ip, interface, &ip->destination);
+    return hfi_ip_is_broadcast(&e->ip, &ip->destination);
+}
+
+/* Addresses that stay inside a host never come from a wire (RFC 1122 3.2.1.3 g, RFC 4291 2.5.3). */
+static hf_cause check_wire_addresses(const hfi_engine *e, uint32_t interface,
+                                     const hfi_ip_view *ip) {
+    if (e->ip.interfaces[interface].link == HF_LINK_LOOPBACK) return HF_CAUSE_NONE;
+    if (hfi_addr_is_loopback(&ip->source)) return HF_CAUSE_DROP_IP_SOURCE;
+    return hfi_addr_is_loopback(&ip->destination) ? HF_CAUSE_DROP_NOT_OURS : HF_CAUSE_NONE;
+}
+
+static hf_verdict rx_transport(hfi_engine *e, const hf_frame *frame, const hfi_ip_view *ip,
+                               uint32_t skip, uint32_t local, bool was_fragmented) {
+    /* RFC 1122 3.3.6: what the link brought to many was not meant for one address. */
+    if (local != HFI_NONE && e->rx.active && e->rx.to_group)
+        return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_ETHERNET_OTHER);
+    if (ip->protocol == HFI_IP_TCP) return rx_tcp(e, frame, ip, skip, local);
+    if (ip->protocol == HFI_IP_UDP) return hfi_rx_udp(e, frame, ip, skip, local);
+    if (ip->protocol == (ip->version == 4 ? HFI_IP_ICMP4 : HFI_IP_ICMP6))
+        return hfi_rx_icmp(e, frame, ip, skip, local, was_fragmented);
+    return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_PROTOCOL);
+}
+
+/* A fragment; the last one to come brings the whole packet. */
+static hf_verdict rx_fragment(hfi_engine *e, const hf_frame *frame, const hfi_ip_view *fragment,
+                              uint32_t skip, uint32_t local) {
+    hfi_whole_packet whole;
+    hfi_ip_view ip;
+    const uint64_t evicted = e->reassembly.state->evicted;
+    const hf_cause cause = hfi_reassembly_add(&e->reassembly, fragment, frame->parts,
+                                              frame->part_count, skip, e->ctx.now_ns, &whole);
+    if (e->reassembly.state->evicted != evicted)
+        hfi_note(&e->ctx, HFI_NONE, HF_CAUSE_DROP_FRAGMENT_EVICTED, 0, 0);
+    if (cause == HF_CAUSE_TOOK_FRAGMENT) return hfi_verdict(HF_VERDICT_TOOK, cause);
+    if (cause != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, cause);
+    const hf_frame made = {.interface = frame->interface,
+                           .total_bytes = whole.bytes,
+                           .part_count = 1,
+                           .frame_id = frame->frame_id,
+                           .parts = {{whole.packet, whole.bytes}}};
+    const hf_cause parse = hfi_ip_parse(whole.packet, whole.bytes, whole.bytes, true, &ip);
+    if (parse != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, parse);
+    return rx_transport(e, &made, &ip, ip.header_bytes, local, true);
+}
+
 static hf_verdict rx_ip(hfi_engine *e, const hf_frame *frame, uint32_t skip) {
     const hf_part *head = &frame->parts[0];
     hfi_ip_view ip;
-    const bool trusted = false;
+    uint32_t local;
     const hf_cause parse = hfi_ip_parse((const uint8_t *)head->data + skip, head->bytes - skip,
-                                        frame->total_bytes - skip, trusted, &ip);
-    if (parse != HF_CAUSE_NONE) return verdict(HF_VERDICT_DROPPED, parse);
-    const uint32_t local = hfi_ip_local(&e->ip, &ip.destination);
-    if (local == HFI_NONE) return verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_NOT_OURS);
-    if (ip.is_fragment) return verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_FRAGMENT);
-    if (ip.protocol != HFI_IP_TCP) return verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_PROTOCOL);
-    return rx_tcp(e, frame, &ip, skip + ip.header_bytes, local);
+                                        frame->total_bytes - skip, false, &ip);
+    if (parse != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, parse);
+    if (!is_for_us(e, frame->interface, &ip, &local))
+        return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_NOT_OURS);
+    const hf_cause wire = check_wire_addresses(e, frame->interface, &ip);
+    if (wire != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, wire);
+    if (ip.is_fragment) return rx_fragment(e, frame, &ip, skip, local);
+    return rx_transport(e, frame, &ip, skip + ip.header_bytes, local, false);
+}
+
+/* ---- Ethernet. ---- */
+
+/* For us by address, or for many; and not our own frame that came back. */
+static hf_cause ethernet_parse(hfi_engine *e, const hf_frame *frame, hfi_eth_view *ret) {
+    const hfi_interface *interface = &e->ip.interfaces[frame->interface];
+    const hf_cause cause = hfi_eth_parse(frame->parts[0].data, frame->parts[0].bytes, ret);
+    if (cause != HF_CAUSE_NONE) return cause;
+    const bool to_group = hfi_mac_is_group(&ret->destination);
+    const bool to_us = memcmp(ret->destination.b, interface->mac, 6) == 0;
+    const bool from_us = memcmp(ret->source.b, interface->mac, 6) == 0;
+    return (to_us || to_group) && !from_us ? HF_CAUSE_NONE : HF_CAUSE_DROP_ETHERNET_OTHER;
+}
+
+static hf_verdict rx_ethernet(hfi_engine *e, const hf_frame *frame) {
+    hfi_eth_view eth;
+    const hf_cause cause = ethernet_parse(e, frame, &eth);
+    if (cause != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, cause);
+    e->rx = (hfi_rx_link){true, hfi_mac_is_group(&eth.destination), frame->interface, eth.source};
+    hf_verdict v = hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_ETHERNET_OTHER);
+    if (eth.type == HFI_ETH_ARP)
+        v = hfi_rx_arp(e, frame);
+    else if (eth.type == HFI_ETH_IP4 || eth.type == HFI_ETH_IP6)
+        v = rx_ip(e, frame, HFI_ETH_BYTES);
+    e->rx.active = false;
+    return v;
 }
 
 hf_verdict hfi_rx(hfi_engine *e, const hf_frame *frame) {
     hfi_ctx *ctx = &e->ctx;
     ctx->frame_id = frame->frame_id;
-    hf_verdict v = verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_TRUNCATED);
+    hf_verdict v = hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_TRUNCATED);
     const bool sound = frame->part_count > 0 && frame->part_count <= HF_FRAME_PARTS &&
                        frame->interface < e->ip.state->interface_count;
-    if (sound) v = rx_ip(e, frame, 0);
+    if (sound)
+        v = e->ip.interfaces[frame->interface].link == HF_LINK_ETHERNET ? rx_ethernet(e, frame)
+                                                                        : rx_ip(e, frame, 0);
     hfi_count(ctx, v.cause);
     if (HFI_UNLIKELY(ctx->trace != NULL))
         hfi_trace(ctx, HF_TRACE_FRAME_IN, v.conn.index, v.cause, v.a, v.b);

@@ -110,6 +110,8 @@ void hfi_tcp_try_free(hfi_ctx *ctx, hfi_conn *conn) {
     if (!hfi_has(conn, HFI_F_RELEASED)) conn->generation++;
     hfi_receive_end(ctx, conn);
     hfi_open_options_drop(ctx, conn->options);
+    if (conn->path != HFI_NONE) hfi_path_give(&ctx->paths, conn->path);
+    conn->path = HFI_NONE;
     conn->flags = 0;
     conn->state = HF_CLOSED;
     hfi_pool_give(&ctx->root->conn_pool, ctx->conn_next, hfi_conn_index(ctx, conn));

@@ -41,7 +41,9 @@ void hfi_udp_init(hfi_udp_table *table, const hf_config *config) {
     static const char label[] = "udp ports";
     *table->state = (hfi_udp_state){.key = hfi_key_derive(config->seed, label, sizeof label - 1),
                                     .port_low = config->port_low,
-                                    .port_high = config->port_high};
+                                    .port_high = config->port_high,
+                                    .ready_first = HFI_NONE,
+                                    .ready_last = HFI_NONE};
     memset(table->sockets, 0, config->udp_sockets * sizeof(hfi_udp_socket));
     memset(table->heads, 0xff, (table->head_mask + 1) * sizeof(hfi_index));
     hfi_pool_init(&table->state->sockets, table->socket_next, config->udp_sockets);
@@ -93,7 +95,8 @@ hf_err hfi_udp_socket_open(hfi_udp_table *table, const hf_addr *local, uint32_t 
                                .generation = socket->generation + 1,
                                .port = chosen,
                                .used = true,
-                               .ready_next = HFI_NONE,
+                               .in_ready = socket->in_ready,
+                               .ready_next = socket->ready_next,
                                .hash_next = *head,
                                .first = HFI_NONE,
                                .last = HFI_NONE};
@@ -160,6 +163,35 @@ static void datagram_free(hfi_udp_table *table, hfi_udp_socket *socket, hfi_inde
     }
 }
 
+static void socket_event(hfi_udp_table *table, hfi_index index) {
+    hfi_udp_socket *socket = &table->sockets[index];
+    hfi_udp_state *state = table->state;
+    socket->events |= HF_EVENT_DATAGRAM;
+    if (socket->in_ready) return;
+    socket->in_ready = true;
+    socket->ready_next = HFI_NONE;
+    if (state->ready_last != HFI_NONE)
+        table->sockets[state->ready_last].ready_next = index;
+    else
+        state->ready_first = index;
+    state->ready_last = index;
+}
+
+/* A socket that was closed stays listed, so that its slot may be another's by now: whoever it is,
+ * an event without bits is none. */
+hfi_index hfi_udp_ready(hfi_udp_table *table) {
+    hfi_udp_state *state = table->state;
+    while (state->ready_first != HFI_NONE) {
+        const hfi_index index = state->ready_first;
+        hfi_udp_socket *socket = &table->sockets[index];
+        state->ready_first = socket->ready_next;
+        if (state->ready_first == HFI_NONE) state->ready_last = HFI_NONE;
+        socket->in_ready = false;
+        if (socket->used && socket->events != 0) return index;
+    }
+    return HFI_NONE;
+}
+
 static hfi_index buffers_take(hfi_udp_table *table, uint32_t count) {
     hfi_index chain = HFI_NONE;
     for (; count > 0; count--) {
@@ -206,6 +238,7 @@ hf_cause hfi_udp_deliver(hfi_udp_table *table, hfi_index socket_index, const hf_
         socket->first = first;
     socket->last = first;
     socket->buffers += needed;
+    socket_event(table, socket_index);
     return HF_CAUSE_TOOK_DATAGRAM;
 }
 

@@ -36,7 +36,7 @@ typedef struct hfi_udp_socket {
     uint16_t port;
     uint16_t events; /* HF_EVENT_* not yet told */
     bool used, in_ready;
-    hfi_index ready_next; /* stack's */
+    hfi_index ready_next;
     hfi_index hash_next;
     hfi_index first, last; /* datagrams, oldest first: the index of the first buffer of each */
     uint32_t buffers;
@@ -55,6 +55,7 @@ typedef struct hfi_udp_state {
     hfi_key key;
     uint64_t draws;
     uint16_t port_low, port_high;
+    hfi_index ready_first, ready_last; /* sockets with events, each listed once */
 } hfi_udp_state;
 
 typedef struct hfi_udp_table {
@@ -89,6 +90,10 @@ hfi_index hfi_udp_demux(const hfi_udp_table *table, const hf_addr *destination, 
  * TOOK_DATAGRAM, or DROP_UDP_FULL. */
 hf_cause hfi_udp_deliver(hfi_udp_table *table, hfi_index socket, const hf_addr *from, uint16_t port,
                          const hf_part *parts, uint32_t part_count, uint32_t at, uint32_t bytes);
+
+/* Takes the next socket with an event (a datagram), or HFI_NONE. Its events stay set until cleared.
+ */
+hfi_index hfi_udp_ready(hfi_udp_table *table);
 
 /* As hf_udp_receive. */
 hf_err hfi_udp_take(hfi_udp_table *table, hfi_udp_socket *socket, void *to, size_t room,
