@@ -156,6 +156,8 @@ lab_conn *lab_accept(lab_listener *listener) {
     conn->connected_at_ns = host->world->now_ns;
     listener->accepted++;
     hold(conn, handle);
+    lab_conn *const peer = lab_conn_peer(conn); /* now: later its ports may have been used again */
+    if (peer && !peer->peer) peer->peer = conn;
     record_call(conn, "accept", HF_OK);
     lab_host_leave(host);
     return conn;

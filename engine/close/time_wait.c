@@ -225,7 +225,7 @@ hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arriv
     const bool syn = (seg->flags & (HFI_TCP_SYN | HFI_TCP_ACK)) == HFI_TCP_SYN;
     if (syn && is_newer_syn(entry, seg)) {
         *ret_isn = entry->snd_nxt + 65537;
-        remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TIME_WAIT_ENDED);
+        remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TOOK_TIME_WAIT_SYN);
         *ret_cause = HF_CAUSE_TOOK_TIME_WAIT_SYN;
         return HFI_TW_NEW_INCARNATION;
     }
