@@ -151,6 +151,8 @@ class Lints(unittest.TestCase):
         self.write("include/hf/config.h", "typedef struct hf_config {\n    uint32_t conns, paths; /* x */\n} hf_config;\n")
         self.write("docs/MEMORY.md", "`conns` is the number of connections; paths are others.\n")
         self.finds("include/hf/config.h:2: paths is explained nowhere", "lint_words")
+        self.write("docs/MEMORY.md", "| `conns`, `paths` | 3 |\n| `gone` | 5 |\n")
+        self.finds("docs/MEMORY.md:2: gone is no field", "lint_words")
 
     # ---- size ----
 
@@ -185,6 +187,11 @@ class Lints(unittest.TestCase):
         self.passes("lint_symbols")
         self.symbols_tree("static int calls;\nint hf_a(int x);\nint hf_a(int x) { return calls += x; }\n")
         self.finds("calls is data that can be written", "lint_symbols")
+
+    def test_a_public_function_that_nobody_defines_is_found(self):
+        self.symbols_tree("#include <hf/a.h>\nint hf_a(int x) { return x; }\n")
+        self.write("include/hf/a.h", "int hf_a(int x);\nextern int hf_b(\n    int y);\n")
+        self.finds("include/hf/a.h:2: hf_b is declared, and the library has none", "lint_symbols")
 
     def test_a_name_without_our_prefix_is_found(self):
         self.symbols_tree("int helper(int x);\nint helper(int x) { return x; }\n")
