@@ -22,9 +22,9 @@ at("1ms", function() wire:set(faults) end)
 local function pause(conn)
     for _ = 1, pick(0, 3) do
         after(pick(1, 20000) .. "ms", function()
-            if conn:ended() then return end
+            if conn:ended() then return end -- what has arrived stays readable, also after an end
             conn:stop_reading()
-            after(pick(1, 15000) .. "ms", function() if not conn:ended() then conn:start_reading() end end)
+            after(pick(1, 15000) .. "ms", function() conn:start_reading() end)
         end)
     end
 end
