@@ -14,6 +14,7 @@ struct lab_arguments {
     lab_run_options run;
     bool json, jsonl, mermaid, trace, quiet, list, no_fold, expectations;
     const char *folder, *pcapng;
+    cli_sweep sweep;
     unsigned time_limit_s;
 };
 
@@ -30,6 +31,8 @@ static void help(FILE *to) {
           "Runs a scenario in virtual time and draws what happened. A scenario is a test too:\n"
           "its expectations decide how the command ends.\n\n"
           "  --seed N        the seed of all randomness (1); a run is repeated exactly by it\n"
+          "  --seeds A-B     run it quietly under each of these seeds and tell which fail\n"
+          "  --shard I/N     of these seeds only each N-th, from the I-th on (0 to N-1)\n"
           "  --json          the whole run as one JSON object, instead of the drawing\n"
           "  --jsonl         the same as one object a line\n"
           "  --mermaid       a Mermaid sequence diagram, instead of the drawing\n"
@@ -109,6 +112,13 @@ static int read_arguments(int argc, char **argv, struct lab_arguments *to) {
             if (i + 1 == argc || !lab_option_exists(argv[i + 1]))
                 return wrong("%s wants the name of an option of connections", word);
             to->run.without = argv[++i];
+            continue;
+        }
+        if (strcmp(word, "--seeds") == 0 || strcmp(word, "--shard") == 0) {
+            if (i + 1 == argc || !cli_sweep_read(&to->sweep, word, argv[i + 1]))
+                return wrong("%s wants two numbers behind it, as in --seeds 1-100 --shard 0/4",
+                             word);
+            i++;
             continue;
         }
         const bool numeric = strcmp(word, "--seed") == 0 || strcmp(word, "--time-limit") == 0;
@@ -205,6 +215,28 @@ static int run(struct lab_arguments *arguments) {
     return code;
 }
 
+/* One run after another; the first that is not a matter of the seed ends the sweep. */
+static int sweep(struct lab_arguments *arguments) {
+    unsigned long long runs = 0, failed = 0;
+    arguments->run.stop = &stop_wanted;
+    limit_time(arguments->time_limit_s);
+    const cli_sweep *const seeds = &arguments->sweep;
+    for (unsigned long long seed = seeds->first + seeds->index; seed <= seeds->last;
+         seed += seeds->count) {
+        arguments->run.seed = seed;
+        lab_scenario *const scenario = lab_scenario_run(&arguments->run);
+        const int code = exit_code(scenario->result);
+        if (code != CLI_PASS) lab_show_result(scenario, false, stderr);
+        lab_scenario_free(scenario);
+        if (code != CLI_PASS && code != CLI_FAIL) return code;
+        runs++;
+        failed += code == CLI_FAIL;
+        if (seed > UINT64_MAX - seeds->count) break;
+    }
+    printf("%s: %llu seeds, %llu failed\n", arguments->run.file, runs, failed);
+    return failed > 0 ? CLI_FAIL : CLI_PASS;
+}
+
 int cli_lab(int argc, char **argv) {
     struct lab_arguments arguments = {.run = {.seed = 1}, .time_limit_s = USUAL_TIME_LIMIT_S};
     for (int i = 1; i < argc; i++) {
@@ -214,5 +246,6 @@ int cli_lab(int argc, char **argv) {
     }
     const int result = read_arguments(argc, argv, &arguments);
     if (result != CLI_PASS) return result;
-    return arguments.list ? cli_lab_list(arguments.folder) : run(&arguments);
+    if (arguments.list) return cli_lab_list(arguments.folder);
+    return arguments.sweep.last > 0 ? sweep(&arguments) : run(&arguments);
 }

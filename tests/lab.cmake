@@ -9,6 +9,9 @@ foreach(scenario ${scenarios})
   set_tests_properties(scenario_${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
 
+add_test(NAME scenario_chaos COMMAND holdfast_cli lab tests/scenarios/chaos.lua --seeds 1-60
+  WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+
 add_test(NAME lab_cli COMMAND ${CMAKE_SOURCE_DIR}/tests/lab_cli $<TARGET_FILE:holdfast_cli>
   ${CMAKE_SOURCE_DIR}/tests/scenarios)
 add_test(NAME determinism COMMAND ${CMAKE_SOURCE_DIR}/tests/determinism $<TARGET_FILE:holdfast_cli>

@@ -14,6 +14,16 @@ static void begin(hfi_ctx *ctx, const hfi_conn *conn, hfi_departure *ret) {
     ret->traffic_class = options->traffic_class;
 }
 
+/* The longest SACK option, padding included: four blocks (RFC 2018 3). */
+enum { SACK_BYTES_MAX = 36 };
+
+/* Options are counted out of a segment's payload (RFC 9293 3.7.1 MUST-16), but the blocks come when
+ * the payload is chosen: only a segment that leaves room has them. */
+static bool has_room_for_sack(const hfi_conn *conn, const hfi_departure *departure) {
+    const uint32_t payload = departure->tcp.payload_bytes;
+    return payload == 0 || (departure->gso_bytes == 0 && payload + SACK_BYTES_MAX <= conn->mss);
+}
+
 void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
     ret->tcp.ack = conn->rcv_nxt;
     ret->tcp.window = hfi_receive_window_field(ctx, conn);
@@ -22,8 +32,11 @@ void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
         ret->tcp.options.ts_value = ctx->now_tick + conn->ts_offset;
         ret->tcp.options.ts_echo = conn->ts_recent;
     }
-    hfi_receive_sack(ctx, conn, &ret->tcp.options);
-    hfi_receive_acked(conn);
+    const bool told = has_room_for_sack(conn, ret);
+    if (told) hfi_receive_sack(ctx, conn, &ret->tcp.options);
+    /* An ACK that is due because of a gap then follows without data, as it must to count as a
+     * duplicate (RFC 5681 2). */
+    if (told || conn->range_head == HFI_NONE) hfi_receive_acked(conn);
 }
 
 static void plain_ack(hfi_conn *conn, hf_cause cause, hfi_departure *ret) {
