@@ -37,7 +37,7 @@ server_sends_much() {
 many_at_once() {
     local i good=0 expected
     expected=$(sum_of "$work/files/$2")
-    curl -sS --max-time 500 -Z --parallel-immediate --parallel-max "$1" -o "$work/out/many-#1" "$site/$2?[1-$1]"
+    curl -sS --no-progress-meter --max-time 500 -Z --parallel-immediate --parallel-max "$1" -o "$work/out/many-#1" "$site/$2?[1-$1]"
     for i in $(seq "$1"); do
         if [ "$(sum_of "$work/out/many-$i")" = "$expected" ]; then good=$((good + 1)); fi
     done
