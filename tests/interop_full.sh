@@ -51,7 +51,7 @@ loss_is_survived() {
     timed "64 MiB with 2 % loss" ip netns exec far curl -sS --max-time 1200 -o "$work/out/got" "$site/loss"
     same "64 MiB without offload and with 2 % loss each way" loss
     check "packets were lost on the way ($(lost_packets))" test "$(lost_packets)" -ge 500
-    nft delete table ip loss
+    mend
     stop_server
 }
 
