@@ -68,13 +68,19 @@ static void begin_answer(server *self, client *one) {
     go(self, one, CLIENT_CLOSED);
 }
 
+/* The path is what a stranger sent: encoded, so that a line stays a line. */
+static void tell_answer(const http_request *request, const http_answer *answer) {
+    char encoded[3 * HTTP_HEAD_MAX_BYTES + 1];
+    http_path_encode(request->path, encoded);
+    printf("%d %s %s %llu\n", answer->status, request->head ? "HEAD" : "GET", encoded,
+           (unsigned long long)answer->left);
+}
+
 static void answer_request(server *self, client *one, size_t head_bytes) {
     http_request request;
     http_request_read(one->in, head_bytes, &request);
     http_answer_make(self->directory, &request, &one->answer);
-    if (self->tells)
-        printf("%d %s %s %llu\n", one->answer.status, request.head ? "HEAD" : "GET", request.path,
-               (unsigned long long)one->answer.left);
+    if (self->tells) tell_answer(&request, &one->answer);
     one->in_bytes -= head_bytes;
     memmove(one->in, one->in + head_bytes, one->in_bytes);
     begin_answer(self, one);

@@ -241,6 +241,7 @@ static void drop_client(server *self, client *one) {
 int main(int argc, char **argv) {
     static server self;
     settings set = {.port = 8080, .detect_within_ns = 30 * HF_SECOND, .idle_ns = 60 * HF_SECOND};
+    signal(SIGPIPE, SIG_IGN); /* whoever read the log may go */
     if (!read_options(argc, argv, &set)) return EX_USAGE;
     self.directory = -1;
     const int signals = open_signals();

@@ -37,7 +37,7 @@ server_sends_much() {
 many_at_once() {
     local i good=0 expected
     expected=$(sum_of "$work/files/$2")
-    curl -sS --max-time 500 -Z --parallel-immediate --parallel-max "$1" -o "$work/out/many-#1" "$site/$2?[1-$1]"
+    curl -sS --no-progress-meter --max-time 500 -Z --parallel-immediate --parallel-max "$1" -o "$work/out/many-#1" "$site/$2?[1-$1]"
     for i in $(seq "$1"); do
         if [ "$(sum_of "$work/out/many-$i")" = "$expected" ]; then good=$((good + 1)); fi
     done
@@ -51,7 +51,7 @@ loss_is_survived() {
     timed "64 MiB with 2 % loss" ip netns exec far curl -sS --max-time 1200 -o "$work/out/got" "$site/loss"
     same "64 MiB without offload and with 2 % loss each way" loss
     check "packets were lost on the way ($(lost_packets))" test "$(lost_packets)" -ge 500
-    nft delete table ip loss
+    mend
     stop_server
 }
 

@@ -118,10 +118,31 @@ server_with_loss() {
     ip netns exec far curl -sS --max-time 100 -o "$work/out/got" "$site/eight"
     same "8 MiB without offload and with 2 % loss each way" eight
     check "packets were lost on the way ($(lost_packets))" test "$(lost_packets)" -ge 50
-    nft delete table ip loss
+    mend
     stop_server
     check "the capture tells why a segment was sent again" \
         grep -qa -e "sent again" "$work/out/capture.pcapng"
+}
+
+# A client whose cable is cut while it is idle: no FIN, no RST, only silence.
+server_notices_a_vanished_client() {
+    start_server --detect-within 3s --idle 10m || return
+    ip netns exec far python3 - >"$work/out/idle" 2>&1 <<'PYTHON' &
+import socket, time
+s = socket.create_connection(("10.99.0.2", 8080))
+s.sendall(b"GET /small HTTP/1.1\r\nHost: h\r\n\r\n")
+print("answered:", s.recv(12), flush=True)
+time.sleep(60)
+PYTHON
+    local client=$!
+    wait_for_line "answered: b.HTTP/1.1 200" "$work/out/idle" "$client"
+    lose 100
+    wait_for_line "client 10.98.0.2 port [0-9]+: PEER_SILENT by DETECT_WITHIN" "$work/server.err" "$server_pid" &&
+        echo "ok: a client that vanished is noticed within 3 s"
+    grep PEER_SILENT "$work/server.err"
+    mend
+    kill "$client"
+    stop_server
 }
 
 server_refuses_what_cannot_be() {
@@ -224,6 +245,7 @@ ln -s /etc/passwd "$work/files/leaves"
 ip route add blackhole 10.97.0.0/16
 server_with_offload
 server_with_loss
+server_notices_a_vanished_client
 server_refuses_what_cannot_be
 client_fetches_from_nginx
 client_says_what_went_wrong

@@ -111,17 +111,21 @@ make_far() {
     echo 1 >/proc/sys/net/ipv4/ip_forward
 }
 
-# lose PERCENT: of the packets that are forwarded, each direction alike
+# lose PERCENT: of the packets that are forwarded, each direction alike; 100 cuts the cable. mend ends it.
 lose() {
+    local which="numgen random mod 100 < $1"
+    [ "$1" != 100 ] || which=""
     nft -f - <<RULES
 table ip loss {
     chain forward {
         type filter hook forward priority 0
-        numgen random mod 100 < $1 counter drop
+        $which counter drop
     }
 }
 RULES
 }
+
+mend() { nft delete table ip loss; }
 
 lost_packets() { nft list table ip loss | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
 

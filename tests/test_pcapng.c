@@ -2,7 +2,6 @@
 /* A capture is read back by a reader that knows the format only from its specification. */
 #include "test.h"
 
-#include <hf/os.h>
 #include <hf/pcapng.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,15 +233,6 @@ static void a_full_disk_is_told(void **state) {
     assert_false(hf_pcapng_end(&capture));
 }
 
-static void a_seed_is_drawn_anew_each_time(void **state) {
-    (void)state;
-    uint8_t first[32] = {0}, second[32] = {0}, zero[32] = {0};
-    assert_true(hf_seed_from_os(first));
-    assert_true(hf_seed_from_os(second));
-    assert_memory_not_equal(first, second, sizeof first);
-    assert_memory_not_equal(first, zero, sizeof first);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_tells_its_format_and_no_host),
@@ -254,7 +244,6 @@ int main(void) {
         cmocka_unit_test(a_super_segment_is_one_packet),
         cmocka_unit_test(an_interface_that_was_not_given_is_refused),
         cmocka_unit_test(a_full_disk_is_told),
-        cmocka_unit_test(a_seed_is_drawn_anew_each_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
