@@ -56,13 +56,14 @@ hf_cause hfi_icmp_sort(const hfi_ip_view *packet, const hfi_icmp_view *icmp, hfi
 #define HFI_ICMP_ALL_TOKENS 1000u
 #define HFI_ICMP_ALL_REFILL_NS (HF_SECOND / 1000)
 
+/* In the block. */
 typedef struct hfi_icmp_bucket {
     hf_ns refilled_at_ns;
     uint32_t tokens;
     uint32_t capacity;
 } hfi_icmp_bucket;
 
-/* Lies in the block as it is. */
+/* One for the engine. In the block. */
 typedef struct hfi_icmp_limit {
     hfi_key key;
     uint64_t draws;

@@ -26,6 +26,7 @@
 #define HFI_IP4_MTU_MIN 68u
 #define HFI_IP_PACKET_MAX 65535u
 
+/* In the block. */
 typedef struct hfi_interface {
     uint32_t mtu;           /* as given; an RA may lower link_mtu below it */
     uint32_t link_mtu;      /* in force */
@@ -49,6 +50,7 @@ typedef enum hfi_address_state {
     HFI_ADDRESS_GONE
 } hfi_address_state;
 
+/* In the block. */
 typedef struct hfi_address {
     hf_addr addr;
     uint8_t prefix_bits; /* IPv4: within 32 */
@@ -58,6 +60,7 @@ typedef struct hfi_address {
     uint8_t pad[12];
 } hfi_address;
 
+/* In the block. */
 typedef struct hfi_route {
     hf_addr network;     /* bits beyond the prefix are zero */
     hf_addr gateway;     /* any: the network is on the link */
@@ -66,7 +69,7 @@ typedef struct hfi_route {
     uint8_t pad[6];
 } hfi_route;
 
-/* What the block keeps beside the tables. */
+/* What the block keeps beside the tables. In the block. */
 typedef struct hfi_ip_state {
     uint32_t interface_count;
     uint32_t address_count; /* slots ever used: every used one lies below */

@@ -47,6 +47,7 @@ typedef struct hfi_range16 {
     uint16_t start, end; /* the end is not included; both are below 65,536 since a part is */
 } hfi_range16;
 
+/* In the block. */
 typedef struct hfi_reassembly_slot {
     hf_addr source, destination;
     hf_ns started_at_ns;
@@ -60,6 +61,7 @@ typedef struct hfi_reassembly_slot {
     hfi_range16 ranges[HFI_REASSEMBLY_RANGES];
 } hfi_reassembly_slot;
 
+/* In the block. */
 typedef struct hfi_reassembly_state {
     hfi_key key;
     hfi_index free, newest, oldest;

@@ -87,6 +87,7 @@ typedef struct hfi_list {
 
 enum { HFI_NEIGHBOR_BY_USE, HFI_NEIGHBOR_BY_TIME, HFI_NEIGHBOR_LINKS };
 
+/* In the block. */
 typedef struct hfi_neighbor {
     hf_addr addr;
     hfi_mac mac;
@@ -104,7 +105,7 @@ typedef struct hfi_neighbor {
     hfi_link links[HFI_NEIGHBOR_LINKS];
 } hfi_neighbor;
 
-/* What is to be known of one of our addresses beside hfi_address. */
+/* What is to be known of one of our addresses beside hfi_address. In the block. */
 typedef struct hfi_address_life {
     hf_ns check_at_ns; /* duplicate detection: the next step, or HF_NEVER */
     hf_ns preferred_until_ns, valid_until_ns;
@@ -112,6 +113,7 @@ typedef struct hfi_address_life {
     bool deprecated; /* the preferred lifetime has ended */
 } hfi_address_life;
 
+/* In the block. */
 typedef struct hfi_nd_interface {
     hf_ns solicit_at_ns;   /* the next router solicitation, or HF_NEVER */
     hf_ns reachable_ns;    /* in force: random, RFC 4861 6.3.2 */
@@ -119,12 +121,14 @@ typedef struct hfi_nd_interface {
     uint32_t solicits_sent;
 } hfi_nd_interface;
 
+/* In the block. */
 typedef struct hfi_nd_router {
     hf_addr addr; /* any: an empty place */
     hf_ns until_ns;
     uint32_t interface;
 } hfi_nd_router;
 
+/* In the block. */
 typedef struct hfi_nd_on_link {
     hf_addr prefix;
     hf_ns until_ns;
@@ -132,6 +136,7 @@ typedef struct hfi_nd_on_link {
     bool used;
 } hfi_nd_on_link;
 
+/* In the block. */
 typedef struct hfi_neighbor_state {
     hfi_key key;
     hfi_index free;

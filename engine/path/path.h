@@ -30,6 +30,7 @@
  * same floor. */
 #define HFI_PATH_MTU4_FLOOR 552u
 
+/* In the block. */
 typedef struct hfi_path {
     hf_addr addr;
     hfi_next_hop hop;
@@ -44,6 +45,7 @@ typedef struct hfi_path {
     hfi_index newer, older; /* in the idle list */
 } hfi_path;
 
+/* In the block. */
 typedef struct hfi_path_state {
     hfi_key key;
     hfi_index free;

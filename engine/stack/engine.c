@@ -213,6 +213,7 @@ static void lose_if_waiting(hfi_engine *e, uint32_t id) {
     if (id >= e->ctx.root->config.conns) return;
     hfi_conn *conn = &e->ctx.conns[id];
     if (!hfi_has(conn, HFI_F_WAITS_NEIGHBOR)) return;
+    hfi_link_unwait(e, conn);
     if ((conn->pending & (HFI_P_RESEND | HFI_P_PROBE)) == 0) return;
     hfi_tx_lose(e, conn);
     hfi_tcp_settle(&e->ctx, conn);

@@ -177,6 +177,9 @@ hfi_way hfi_link_exit(hfi_engine *e, hfi_conn *conn, hfi_exit *ret, hfi_index *r
 /* Hangs a connection, which is on no list, on a neighbour entry. */
 void hfi_link_wait(hfi_engine *e, hfi_conn *conn, hfi_index neighbor);
 
+/* A connection that has ended waits no longer: the transmit list frees it. Else does nothing. */
+void hfi_link_unwait(hfi_engine *e, hfi_conn *conn);
+
 /* Where an answer to the frame in hand leaves, or a segment of a handshake that no connection
  * keeps. */
 bool hfi_link_reply_exit(hfi_engine *e, const hf_addr *destination, hfi_exit *ret);

@@ -52,6 +52,24 @@ void hfi_link_wait(hfi_engine *e, hfi_conn *conn, hfi_index neighbor) {
     entry->waiting = hfi_conn_index(&e->ctx, conn);
 }
 
+/* Walks the list: rare, and as long as there are connections that wait for one host. */
+void hfi_link_unwait(hfi_engine *e, hfi_conn *conn) {
+    hfi_ctx *ctx = &e->ctx;
+    hfi_next_hop spare;
+    if (!hfi_has(conn, HFI_F_WAITS_NEIGHBOR) || !hfi_has(conn, HFI_F_ENDED)) return;
+    const hfi_next_hop *hop = conn_hop(e, conn, &spare);
+    const hfi_index at =
+        hop != NULL ? hfi_neighbor_find(&e->neighbors, hop->interface, &hop->addr) : HFI_NONE;
+    if (at == HFI_NONE) return; /* routes have changed: the entry's end finds it */
+    const hfi_index index = hfi_conn_index(ctx, conn);
+    hfi_index *link = &e->neighbors.entries[at].waiting;
+    while (*link != index && *link != HFI_NONE) link = &ctx->conns[*link].tx_next;
+    if (*link == HFI_NONE) return;
+    *link = conn->tx_next;
+    conn->flags &= ~(uint32_t)HFI_F_WAITS_NEIGHBOR;
+    hfi_queue_push(ctx, &ctx->root->tx, HFI_LINK_TX, index);
+}
+
 static void wake_waiting(hfi_engine *e, hfi_index waiting) {
     hfi_ctx *ctx = &e->ctx;
     for (hfi_index index = waiting, next; index != HFI_NONE; index = next) {

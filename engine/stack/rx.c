@@ -22,8 +22,11 @@ static uint32_t sum_parts(const hf_frame *frame, uint32_t skip, uint32_t bytes) 
 
 bool hfi_rx_sum_good(const hf_frame *frame, const hfi_ip_view *ip, uint32_t skip) {
     if ((frame->flags & (HF_FRAME_CSUM_OK | HF_FRAME_NEEDS_CSUM)) != 0) return true;
+    /* Only ICMPv4 has none (RFC 792). */
+    const bool bare = ip->protocol == HFI_IP_ICMP4 && ip->version == 4;
     const uint32_t pseudo =
-        hfi_ip_pseudo_sum(&ip->source, &ip->destination, ip->protocol, ip->payload_bytes);
+        bare ? 0
+             : hfi_ip_pseudo_sum(&ip->source, &ip->destination, ip->protocol, ip->payload_bytes);
     return hfi_csum_good(pseudo + sum_parts(frame, skip, ip->payload_bytes));
 }
 

@@ -206,6 +206,7 @@ hf_err hf_close(hf_engine *engine, hf_conn handle, const hf_close_options *optio
     hfi_conn *conn = hfi_conn_of(e, handle);
     if (conn == NULL) return HF_STALE;
     hfi_tcp_close(&e->ctx, conn, options);
+    hfi_link_unwait(e, conn);
     return HF_OK;
 }
 
@@ -215,6 +216,7 @@ hf_err hf_abort(hf_engine *engine, hf_conn handle) {
     if (conn == NULL) return HF_STALE;
     if (hfi_has(conn, HFI_F_ENDED)) return HF_ENDED;
     hfi_tcp_abort(&e->ctx, conn);
+    hfi_link_unwait(e, conn);
     return HF_OK;
 }
 
@@ -223,6 +225,7 @@ hf_err hf_release(hf_engine *engine, hf_conn handle) {
     hfi_conn *conn = hfi_conn_of(e, handle);
     if (conn == NULL) return HF_STALE;
     hfi_tcp_release(&e->ctx, conn);
+    hfi_link_unwait(e, conn);
     return HF_OK;
 }
 

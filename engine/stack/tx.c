@@ -132,9 +132,13 @@ static turn serve(hfi_engine *e, hfi_conn *conn) {
     if (conn->pending == 0) return TURN_DONE;
     switch (hfi_link_exit(e, conn, &exit, &neighbor)) {
     case HFI_WAY_OPEN: return send_turn(e, conn, &exit);
-    case HFI_WAY_ASKED: hfi_link_wait(e, conn, neighbor); return TURN_WAITS;
-    case HFI_WAY_CLOSED: hfi_tx_lose(e, conn); break;
+    case HFI_WAY_ASKED:
+        if (hfi_has(conn, HFI_F_ENDED)) break; /* its RST is not worth a wait */
+        hfi_link_wait(e, conn, neighbor);
+        return TURN_WAITS;
+    case HFI_WAY_CLOSED: break;
     }
+    hfi_tx_lose(e, conn);
     return TURN_DONE;
 }
 

@@ -230,6 +230,9 @@ static hf_cause take_data(step *s) {
     const bool took = cause == HF_CAUSE_TOOK_DATA || cause == HF_CAUSE_TOOK_DATA_OUT_OF_ORDER ||
                       cause == HF_CAUSE_TOOK_DATA_FILLED_GAP;
     if (!took) s->action = HF_VERDICT_DROPPED;
+    /* RFC 4861 7.3.1: new data in order shows that our ACKs arrive. */
+    if (cause == HF_CAUSE_TOOK_DATA || cause == HF_CAUSE_TOOK_DATA_FILLED_GAP)
+        s->effects->reachable = conn->path;
     s->told = cause;
     return HF_CAUSE_NONE;
 }

@@ -29,6 +29,7 @@
 
 #define HFI_UDP_BUFFER_BYTES 1024u
 
+/* In the block. */
 typedef struct hfi_udp_socket {
     hf_addr local;        /* any: all addresses */
     uint32_t local_index; /* the address's index, held; HFI_NONE for all */
@@ -42,7 +43,7 @@ typedef struct hfi_udp_socket {
     uint32_t buffers;
 } hfi_udp_socket;
 
-/* At the start of a datagram's first buffer. */
+/* At the start of a datagram's first buffer. In the block. */
 typedef struct hfi_datagram {
     hf_addr from;
     uint32_t bytes;
@@ -50,6 +51,7 @@ typedef struct hfi_datagram {
     uint16_t port;
 } hfi_datagram;
 
+/* In the block. */
 typedef struct hfi_udp_state {
     hfi_pool sockets, buffers;
     hfi_key key;

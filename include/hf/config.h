@@ -61,12 +61,10 @@ typedef struct hf_config {
     uint32_t neighbors;
     uint32_t paths; /* destinations remembered */
     uint32_t udp_sockets;
-    uint32_t udp_buffers; /* of 1,024 bytes, for received datagrams of all sockets together */
-    uint32_t tx_frames;   /* frames made and not yet done by the driver */
-    uint32_t reassembly;  /* incomplete IP packets at once; 0: fragments are dropped */
-    uint32_t
-        reassembly_bytes; /* largest payload put together, 1,280 to 65,528; that much is kept for
-                                  each */
+    uint32_t udp_buffers;      /* of 1,024 bytes, for received datagrams of all sockets together */
+    uint32_t tx_frames;        /* frames made and not yet done by the driver */
+    uint32_t reassembly;       /* incomplete IP packets at once; 0: fragments are dropped */
+    uint32_t reassembly_bytes; /* largest payload put together, 1,280 to 65,528; kept for each */
 
     /* Data: a region of its own, in buffers of chunk_bytes (a power of two, 256 to 65,536). */
     uint32_t chunk_bytes;
