@@ -67,11 +67,13 @@ static void remove_head(hfi_ctx *ctx, hfi_conn *conn) {
 
 hfi_segq_acked hfi_segq_remove(hfi_ctx *ctx, hfi_conn *conn, hf_seq ack) {
     hfi_segq_acked acked = {0, false, 0};
+    bool repaired = false;
     while (conn->segq_head != HFI_NONE) {
         hfi_segment *segment = &ctx->segments[conn->segq_head];
         if (!hf_seq_lt(segment->seq, ack)) break;
         const uint32_t bytes = hfi_min32(segment->bytes, ack - segment->seq);
         if ((segment->flags & HFI_SEG_SACKED) == 0) acked.bytes += bytes;
+        repaired |= segment->transmissions > 1;
         uncount(flight_of(ctx, conn), segment, bytes);
         if (bytes < segment->bytes) {
             /* The chunk of the new start is found by walking on from the old one. */
@@ -81,10 +83,13 @@ hfi_segq_acked hfi_segq_remove(hfi_ctx *ctx, hfi_conn *conn, hf_seq ack) {
             segment->bytes -= bytes;
             break;
         }
-        acked.sampled = segment->transmissions == 1 && (segment->flags & HFI_SEG_SACKED) == 0;
+        acked.sampled = (segment->flags & HFI_SEG_SACKED) == 0;
         acked.rtt_us = ctx->now_us - segment->sent_us;
         remove_head(ctx, conn);
     }
+    /* Karn (RFC 6298 3), and more: an ACK that also covers what was sent again waited for that, so
+     * it measures the repair and not the path. */
+    acked.sampled = acked.sampled && !repaired;
     if (conn->segq_head == HFI_NONE) detach_flight(ctx, conn);
     return acked;
 }

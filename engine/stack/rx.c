@@ -92,6 +92,12 @@ static hf_verdict rx_ip(hfi_engine *e, const hf_frame *frame, uint32_t skip) {
     return rx_tcp(e, frame, &ip, skip + ip.header_bytes, local);
 }
 
+/* TOOK_ and DROP_ causes count here, once a frame. A verdict that tells of something sent, ended or
+ * noted names a cause that was counted where it had its effect. */
+static bool counts_with_the_frame(hf_cause cause) {
+    return cause >= HF_CAUSE_TOOK_SYN && cause <= HF_CAUSE_DROP_NEIGHBOR_UNKNOWN;
+}
+
 hf_verdict hfi_rx(hfi_engine *e, const hf_frame *frame) {
     hfi_ctx *ctx = &e->ctx;
     ctx->frame_id = frame->frame_id;
@@ -99,7 +105,7 @@ hf_verdict hfi_rx(hfi_engine *e, const hf_frame *frame) {
     const bool sound = frame->part_count > 0 && frame->part_count <= HF_FRAME_PARTS &&
                        frame->interface < e->ip.state->interface_count;
     if (sound) v = rx_ip(e, frame, 0);
-    hfi_count(ctx, v.cause);
+    if (counts_with_the_frame(v.cause)) hfi_count(ctx, v.cause);
     if (HFI_UNLIKELY(ctx->trace != NULL))
         hfi_trace(ctx, HF_TRACE_FRAME_IN, v.conn.index, v.cause, v.a, v.b);
     return v;
