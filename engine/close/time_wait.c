@@ -2,7 +2,9 @@
 
 #define IPV6_BIT (1u << 28) /* of the index in a flow reference: which of the two pools */
 
-enum { WITH_TIMESTAMPS = 1, PROBED = 2 };
+/* Flags of an entry. Above them lies when it was probed, in units of 1,024 ticks (1.05 s). */
+enum { WITH_TIMESTAMPS = 1, PROBED = 2, PROBED_AT_SHIFT = 2 };
+#define PROBED_AT_MASK 63u
 
 /* One family's entries, seen alike. */
 typedef struct family {
@@ -204,16 +206,27 @@ static void acknowledge(hfi_ctx *ctx, const hfi_time_wait *entry, const hfi_arri
     hfi_reply_send(ctx, effects, &reply);
 }
 
+static void note_probe(const hfi_ctx *ctx, hfi_time_wait *entry, bool syn) {
+    const uint32_t at = (ctx->now_tick >> 10 & PROBED_AT_MASK) << PROBED_AT_SHIFT;
+    entry->flags = (uint8_t)((entry->flags & WITH_TIMESTAMPS) | (syn ? PROBED | at : 0));
+}
+
+/* Our ACK of a SYN left one or two seconds ago at most. */
+static bool probed_just_now(const hfi_ctx *ctx, const hfi_time_wait *entry) {
+    const uint32_t age = (ctx->now_tick >> 10) - (entry->flags >> PROBED_AT_SHIFT);
+    return (entry->flags & PROBED) != 0 && (age & PROBED_AT_MASK) <= 1;
+}
+
 /* RFC 1337 ignores every RST. But an exact one right after our ACK of a SYN comes from a peer that
  * restarts and cannot get through: the entry makes way, once. */
 static hf_cause reset(hfi_ctx *ctx, uint32_t ref, hfi_time_wait *entry, const hfi_tcp_view *seg) {
-    if ((entry->flags & PROBED) == 0 || seg->seq != entry->rcv_nxt)
+    if (!probed_just_now(ctx, entry) || seg->seq != entry->rcv_nxt)
         return HF_CAUSE_DROP_RST_TIME_WAIT;
     remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TW_ENDED_BY_RESTARTING_PEER);
     return HF_CAUSE_TW_ENDED_BY_RESTARTING_PEER;
 }
 
-hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival,
+hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival, bool may_reopen,
                             hfi_effects *effects, hf_cause *ret_cause, hf_seq *ret_isn) {
     const family f = family_of(ctx, is_ip6(ref));
     hfi_time_wait *entry = &f.entries[index_of(ref)];
@@ -223,17 +236,16 @@ hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arriv
         return HFI_TW_DONE;
     }
     const bool syn = (seg->flags & (HFI_TCP_SYN | HFI_TCP_ACK)) == HFI_TCP_SYN;
-    if (syn && is_newer_syn(entry, seg)) {
+    if (syn && may_reopen && is_newer_syn(entry, seg)) {
         *ret_isn = entry->snd_nxt + 65537;
         remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TOOK_TIME_WAIT_SYN);
         *ret_cause = HF_CAUSE_TOOK_TIME_WAIT_SYN;
         return HFI_TW_NEW_INCARNATION;
     }
-    if (syn)
-        entry->flags |= PROBED;
-    else
-        entry->flags &= (uint8_t)~PROBED;
-    acknowledge(ctx, entry, arrival, effects);
+    note_probe(ctx, entry, syn);
+    /* After a simultaneous close both ends are here: a bare ACK, answered, would bounce for ever.
+     */
+    if (hfi_tcp_seq_bytes(seg) > 0) acknowledge(ctx, entry, arrival, effects);
     const bool fin_again =
         (seg->flags & HFI_TCP_FIN) != 0 && seg->seq + hfi_tcp_seq_bytes(seg) == entry->rcv_nxt;
     if (fin_again) restart(ctx, is_ip6(ref), index_of(ref));
@@ -246,7 +258,8 @@ bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *r
     const hfi_time_wait *entry = &f.entries[index_of(ref)];
     /* Our TSval has grown since the last segment of the old incarnation only after a tick. */
     const hfi_tick began = entry->until - (hfi_tick)(ctx->limits->msl2_ns / HFI_TICK_NS);
-    if ((entry->flags & WITH_TIMESTAMPS) == 0 || ctx->now_tick - began < 1000) return false;
+    if ((entry->flags & WITH_TIMESTAMPS) == 0 || hfi_tick_lt(ctx->now_tick, began + 1000))
+        return false;
     const hf_seq isn = hfi_isn(ctx, key);
     *ret_isn = hf_seq_max(isn, entry->snd_nxt + 65537);
     remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TIME_WAIT_ENDED);

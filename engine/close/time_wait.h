@@ -25,9 +25,9 @@ bool hfi_tw_matches(const hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key);
 
 typedef enum hfi_tw_verdict { HFI_TW_DONE, HFI_TW_NEW_INCARNATION } hfi_tw_verdict;
 
-/* A segment for an entry. NEW_INCARNATION: the entry is gone, treat the SYN as in LISTEN, with an
- * ISN of at least *ret_isn. */
-hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival,
+/* A segment for an entry. NEW_INCARNATION, only with `may_reopen`: the entry is gone, treat the SYN
+ * as in LISTEN, with an ISN of at least *ret_isn. */
+hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival, bool may_reopen,
                             hfi_effects *effects, hf_cause *ret_cause, hf_seq *ret_isn);
 
 /* Our own connect wants the pair: true if the entry allows it (RFC 6191) and is gone. */

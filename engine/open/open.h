@@ -86,7 +86,7 @@ bool hfi_open_entry_matches(const hfi_ctx *ctx, hfi_index entry, const hfi_flow_
 /* The entry's timer: the SYN-ACK again, or the end of the reservation. */
 void hfi_open_entry_timeout(hfi_ctx *ctx, hfi_index entry, hfi_effects *effects);
 
-/* ICMP or RST ended the handshake. */
+/* ICMP or RST ended the handshake. NONE: the verdict on the segment tells it. */
 void hfi_open_entry_forget(hfi_ctx *ctx, hfi_index entry, hf_cause cause);
 
 #endif

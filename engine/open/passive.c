@@ -309,7 +309,7 @@ static void free_entry(hfi_ctx *ctx, hfi_index index) {
 
 void hfi_open_entry_forget(hfi_ctx *ctx, hfi_index index, hf_cause cause) {
     const hfi_flow_key key = entry_key(ctx, &ctx->syns[index]);
-    hfi_note(ctx, HFI_NONE, cause, key.remote_port, 0);
+    if (cause != HF_CAUSE_NONE) hfi_note(ctx, HFI_NONE, cause, key.remote_port, 0);
     hfi_flow_remove(&ctx->flow, hfi_flow_hash(&ctx->flow, &key), hfi_flow_ref(HFI_FLOW_SYN, index));
     free_entry(ctx, index);
 }
@@ -421,7 +421,7 @@ static hf_cause entry_reset(hfi_ctx *ctx, hfi_index index, const hfi_arrival *ar
     const hfi_syn_entry *entry = &ctx->syns[index];
     const hf_seq seq = arrival->tcp.seq;
     if (seq == entry->irs + 1) {
-        hfi_open_entry_forget(ctx, index, HF_CAUSE_TOOK_RST_HANDSHAKE);
+        hfi_open_entry_forget(ctx, index, HF_CAUSE_NONE);
         return HF_CAUSE_TOOK_RST_HANDSHAKE;
     }
     if (!inside_window(entry, seq)) return HF_CAUSE_DROP_RST_OUT_OF_WINDOW;

@@ -175,6 +175,12 @@ static hf_verdict rx_ethernet(hfi_engine *e, const hf_frame *frame) {
     return v;
 }
 
+/* TOOK_ and DROP_ causes count here, once a frame. A verdict that tells of something sent, ended or
+ * noted names a cause that was counted where it had its effect. */
+static bool counts_with_the_frame(hf_cause cause) {
+    return cause >= HF_CAUSE_TOOK_SYN && cause <= HF_CAUSE_DROP_NEIGHBOR_UNKNOWN;
+}
+
 hf_verdict hfi_rx(hfi_engine *e, const hf_frame *frame) {
     hfi_ctx *ctx = &e->ctx;
     ctx->frame_id = frame->frame_id;
@@ -184,7 +190,7 @@ hf_verdict hfi_rx(hfi_engine *e, const hf_frame *frame) {
     if (sound)
         v = e->ip.interfaces[frame->interface].link == HF_LINK_ETHERNET ? rx_ethernet(e, frame)
                                                                         : rx_ip(e, frame, 0);
-    hfi_count(ctx, v.cause);
+    if (counts_with_the_frame(v.cause)) hfi_count(ctx, v.cause);
     if (HFI_UNLIKELY(ctx->trace != NULL))
         hfi_trace(ctx, HF_TRACE_FRAME_IN, v.conn.index, v.cause, v.a, v.b);
     return v;

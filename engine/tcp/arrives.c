@@ -157,7 +157,10 @@ static hfi_outcome in_time_wait(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *a
                                 hfi_effects *effects) {
     hf_cause cause;
     hf_seq isn;
-    if (hfi_tw_input(ctx, ref, arrival, effects, &cause, &isn) == HFI_TW_NEW_INCARNATION)
+    /* A SYN that nobody listens for must not end the guard. */
+    const bool listens =
+        hfi_open_listener(ctx, &arrival->destination, arrival->tcp.destination_port) != HFI_NONE;
+    if (hfi_tw_input(ctx, ref, arrival, listens, effects, &cause, &isn) == HFI_TW_NEW_INCARNATION)
         return in_listen_or_closed(ctx, arrival, true, isn, effects);
     return outcome(effects->reply ? HF_VERDICT_ANSWERED : HF_VERDICT_DROPPED, cause);
 }
