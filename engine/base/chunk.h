@@ -30,6 +30,10 @@ static inline uint32_t hfi_chunk_bytes(const hfi_chunks *chunks) { return 1u << 
 static inline uint32_t hfi_chunk_number(const hfi_chunks *chunks, uint32_t offset) {
     return offset >> chunks->shift;
 }
+/* True if number a comes before b. Numbers go round with the 32-bit offset, every 4 GiB. */
+static inline bool hfi_chunk_before(const hfi_chunks *chunks, uint32_t a, uint32_t b) {
+    return (int32_t)((a - b) << chunks->shift) < 0;
+}
 static inline uint8_t *hfi_chunk_at(const hfi_chunks *chunks, hfi_index chunk, uint32_t offset) {
     return chunks->bytes + ((size_t)chunk << chunks->shift) +
            (offset & (hfi_chunk_bytes(chunks) - 1));

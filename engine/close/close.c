@@ -3,7 +3,8 @@
 void hfi_close_shutdown(hfi_ctx *ctx, hfi_conn *conn) {
     if (hfi_has(conn, HFI_F_FIN_QUEUED)) return;
     conn->flags |= HFI_F_FIN_QUEUED;
-    if (conn->state == HF_SYN_SENT) return; /* the FIN follows the handshake */
+    /* The FIN follows the handshake. */
+    if (conn->state == HF_SYN_SENT || conn->state == HF_SYN_RECEIVED) return;
     hfi_conn_move(ctx, conn, conn->state == HF_CLOSE_WAIT ? HF_LAST_ACK : HF_FIN_WAIT_1);
     hfi_conn_owe(ctx, conn, HFI_P_DATA);
 }

@@ -156,6 +156,19 @@ static inline uint32_t hfi_rcv_offset(const hfi_conn *conn, hf_seq seq) {
     return seq - (conn->irs + 1);
 }
 
+/* The first byte of the application's that is not acknowledged. Before the handshake is done
+ * snd.una is the SYN's number. (No comparison with iss tells: a long stream goes round it.) */
+static inline hf_seq hfi_snd_first(const hfi_conn *conn) {
+    const uint8_t state = hfi_has(conn, HFI_F_ENDED) ? conn->end_state : conn->state;
+    return state <= HF_SYN_RECEIVED ? conn->iss + 1 : conn->snd_una;
+}
+
+/* Bytes of the application's that are held: unacknowledged and unsent. */
+static inline uint32_t hfi_held(const hfi_conn *conn) {
+    const hf_seq first = hfi_snd_first(conn);
+    return hf_seq_lt(first, conn->snd_end) ? conn->snd_end - first : 0;
+}
+
 /* Sequence numbers in flight, SYN and FIN counted. */
 static inline uint32_t hfi_in_flight(const hfi_conn *conn) { return conn->snd_nxt - conn->snd_una; }
 

@@ -153,6 +153,8 @@ static void elicit(hfi_ctx *ctx, hfi_conn *conn) {
     if (conn->unanswered > 0) warn_unheard(ctx, conn);
     if (conn->state == HF_SYN_SENT)
         hfi_conn_owe(ctx, conn, HFI_P_SYN);
+    else if (conn->state == HF_SYN_RECEIVED)
+        hfi_conn_owe(ctx, conn, HFI_P_SYN_ACK);
     else
         hfi_conn_owe(ctx, conn, outstanding(conn) ? HFI_P_RESEND : HFI_P_PROBE);
 }

@@ -103,7 +103,8 @@ static void cursor_copy(cursor *c, uint8_t *to, uint32_t bytes) {
 static hfi_index chunk_for(hfi_ctx *ctx, hfi_conn *conn, hfi_index before, uint32_t number) {
     hfi_chunks *rx = &ctx->rx;
     hfi_index at = before == HFI_NONE ? conn->rx_head : before;
-    while (at != HFI_NONE && (int32_t)(rx->number[at] - number) < 0) before = at, at = rx->next[at];
+    while (at != HFI_NONE && hfi_chunk_before(rx, rx->number[at], number))
+        before = at, at = rx->next[at];
     if (at != HFI_NONE && rx->number[at] == number) return at;
     const hfi_index fresh = hfi_chunk_take(rx, number);
     if (fresh == HFI_NONE) return HFI_NONE;
@@ -345,12 +346,16 @@ void hfi_receive_acked(hfi_conn *conn) {
     conn->last_ack_sent = conn->rcv_nxt;
 }
 
-/* How far the right edge could go now, by the application's reading and by the ledger. */
+/* How far the right edge could go now, by the application's reading and by the ledger. Others may
+ * hold all credits for as long as they like, so who has read everything gets one segment all the
+ * same: slow, but never stuck. The part of the pool that is not in the ledger stands for these. */
 static hf_seq right_edge(const hfi_ctx *ctx, const hfi_conn *conn) {
     const hf_seq wanted = conn->rx_read + receive_limit(ctx, conn);
     if (hf_seq_le(wanted, conn->rcv_adv)) return conn->rcv_adv;
     const uint32_t more = (uint32_t)hfi_min64(wanted - conn->rcv_adv, credits_left(ctx));
-    return conn->rcv_adv + more;
+    const hf_seq edge = conn->rcv_adv + more;
+    if (hfi_readable(conn) > 0 || conn->range_head != HFI_NONE) return edge;
+    return hf_seq_max(edge, hf_seq_min(conn->rcv_nxt + conn->rcv_mss, wanted));
 }
 
 /* Receiver's silly window avoidance, RFC 9293 3.8.6.2.2 MUST-39. */
@@ -367,8 +372,13 @@ uint16_t hfi_receive_window_field(hfi_ctx *ctx, hfi_conn *conn) {
     const uint32_t scale = hfi_has(conn, HFI_F_WSCALE) ? conn->rcv_wscale : 0;
     const uint32_t window = target - conn->rcv_nxt;
     uint32_t field = hfi_min32(window >> scale, 65535);
-    /* Rounding down must not take back what was told: then the field rounds up. */
-    if (hf_seq_lt(conn->rcv_nxt + (field << scale), conn->rcv_adv) && field < 65535) field++;
+    /* Rounding down must not take back what was told: then the field rounds up. So the edge creeps
+     * by less than a unit with each ACK; under a rain of tiny segments it stops a sixteenth beyond
+     * the limit, and may then seem to move back by less than a unit. */
+    const hf_seq most = conn->rx_read + receive_limit(ctx, conn) / 16 * 17 + (1u << scale);
+    const bool takes_back = hf_seq_lt(conn->rcv_nxt + (field << scale), conn->rcv_adv);
+    if (takes_back && field < 65535 && hf_seq_le(conn->rcv_nxt + ((field + 1) << scale), most))
+        field++;
     const hf_seq told = conn->rcv_nxt + (field << scale);
     if (hf_seq_lt(conn->rcv_adv, told)) {
         ctx->root->rx_granted_bytes += told - conn->rcv_adv;
@@ -411,7 +421,8 @@ size_t hfi_receive_parts(const hfi_ctx *ctx, const hfi_conn *conn, hf_part *ret_
 /* Frees the chunks that lie wholly before what is still to be read. */
 static void free_read(hfi_ctx *ctx, hfi_conn *conn) {
     const uint32_t number = hfi_chunk_number(&ctx->rx, hfi_rcv_offset(conn, conn->rx_read));
-    while (conn->rx_head != HFI_NONE && (int32_t)(ctx->rx.number[conn->rx_head] - number) < 0) {
+    while (conn->rx_head != HFI_NONE &&
+           hfi_chunk_before(&ctx->rx, ctx->rx.number[conn->rx_head], number)) {
         const hfi_index chunk = conn->rx_head;
         conn->rx_head = ctx->rx.next[chunk];
         if (conn->rx_tail == chunk) conn->rx_tail = HFI_NONE;
@@ -435,7 +446,8 @@ void hfi_receive_consume(hfi_ctx *ctx, hfi_conn *conn, uint32_t bytes) {
      */
     const hf_seq edge = right_edge(ctx, conn);
     const uint32_t more = edge - conn->rcv_adv, window = conn->rcv_adv - conn->rcv_nxt;
-    const uint32_t enough = hfi_min32(receive_limit(ctx, conn) / 2, 2u * conn->rcv_mss);
+    const uint32_t segments = window == 0 ? 1 : 2;
+    const uint32_t enough = hfi_min32(receive_limit(ctx, conn) / 2, segments * conn->rcv_mss);
     if (more >= hfi_max32(enough, 1) && window <= receive_limit(ctx, conn) / 2)
         hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_WINDOW_UPDATE);
 }

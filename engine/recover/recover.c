@@ -1,6 +1,11 @@
 #include "recover/recover.h"
 #include "congest/congest.h"
 
+/* At the usual RTO, 2^8 of it are near the longest wait. */
+#define ANSWERED_BACKOFF 8
+
+#define RTO_AFTER_RESENT_SYN_US 3000000u
+
 static hfi_congest congest_of(const hfi_ctx *ctx, const hfi_conn *conn) {
     const bool flying = conn->flight != HFI_NONE;
     return (hfi_congest){conn->cwnd, conn->ssthresh,
@@ -24,9 +29,11 @@ void hfi_recover_established(hfi_ctx *ctx, hfi_conn *conn, bool syn_resent) {
     congest_set(ctx, conn,
                 hfi_congest_initial(conn->mss, syn_resent ? 1 : ctx->limits->initial_window_segs));
     if (syn_resent) conn->cwnd = conn->mss;
+    if (syn_resent && conn->srtt_us == 0)
+        conn->rto_us = hfi_max32(conn->rto_us, RTO_AFTER_RESENT_SYN_US); /* RFC 6298 5.7 */
     conn->backoff = 0;
     conn->transmissions = 0;
-    conn->recover = conn->snd_una;
+    conn->recover = conn->snd_una - 1;
     conn->progress_at = ctx->now_tick;
 }
 
@@ -129,9 +136,12 @@ static void lose_by_sack(hfi_ctx *ctx, hfi_conn *conn) {
 static void count_reno_sack(hfi_ctx *ctx, hfi_conn *conn) {
     if (conn->flight == HFI_NONE) return;
     hfi_flight *flight = &ctx->flights[conn->flight];
-    const uint32_t room = hfi_in_flight(conn) - flight->lost_bytes - flight->sacked_bytes;
-    const uint32_t mss = conn->mss;
-    if (room > mss) flight->sacked_bytes += mss;
+    /* No more than were out when the loss was found: else an endless row of duplicates would buy a
+     * burst (RFC 5681 3.2, step 4). */
+    const uint32_t out =
+        hfi_has(conn, HFI_F_RECOVERY) ? conn->recover - conn->snd_una : hfi_in_flight(conn);
+    if (flight->lost_bytes + flight->sacked_bytes + conn->mss < out)
+        flight->sacked_bytes += conn->mss;
 }
 
 static void start_fast_retransmit(hfi_ctx *ctx, hfi_conn *conn) {
@@ -151,8 +161,10 @@ void hfi_recover_repeated_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *
     if (hfi_has(conn, HFI_F_RECOVERY)) return;
     const bool lost = conn->flight != HFI_NONE && ctx->flights[conn->flight].lost_bytes > 0;
     if (!lost && conn->duplicate_acks < ctx->limits->duplicate_threshold) return;
-    /* RFC 6582 3.2 step 1: duplicates of ACKs from before the last recovery start no new one. */
-    if (!hf_seq_lt(conn->recover, conn->snd_una + 1)) return;
+    /* RFC 6582 3.2 step 1: duplicates of ACKs from before the last recovery's end start no new one.
+     * With SACK the scoreboard has told that something is lost, so the very end may. */
+    const hf_seq covered = hfi_has(conn, HFI_F_SACK) ? conn->snd_una : conn->snd_una - 1;
+    if (!hf_seq_le(conn->recover, covered)) return;
     start_fast_retransmit(ctx, conn);
 }
 
@@ -162,11 +174,34 @@ static void partial_ack(hfi_ctx *ctx, hfi_conn *conn, uint32_t acked) {
         lose_by_sack(ctx, conn);
         return;
     }
+    conn->duplicate_acks = 0;
     if (conn->flight == HFI_NONE) return;
     hfi_flight *flight = &ctx->flights[conn->flight];
     const uint32_t stood_for = acked > conn->mss ? acked - conn->mss : 0;
     flight->sacked_bytes -= hfi_min32(flight->sacked_bytes, stood_for);
     if (hfi_has(conn, HFI_F_RECOVERY)) hfi_segq_lose_first(ctx, conn, conn->mss);
+}
+
+/* The round trip that our own clock, echoed, tells (RFC 7323 4.1), in microseconds; 0 if none. It
+ * is coarse, but good for what was sent more than once. */
+static hfi_us32 echoed_rtt(const hfi_ctx *ctx, const hfi_conn *conn, const hfi_tcp_view *seg) {
+    if (!hfi_has(conn, HFI_F_TIMESTAMPS) || (seg->options.present & HFI_OPT_TIMESTAMPS) == 0)
+        return 0;
+    const hfi_flow_key key = hfi_conn_key(ctx, conn);
+    const uint32_t ticks = hfi_timestamp(ctx, &key) - seg->options.ts_echo;
+    const uint32_t most = (uint32_t)(ctx->limits->rto_max_ns / HFI_TICK_NS);
+    return ticks <= most ? hfi_max32(ticks, 1) * (uint32_t)(HFI_TICK_NS / HF_US) : 0;
+}
+
+/* RFC 6298 3 and 5: a back-off stays in the RTO until there is a sample (MUST-18). */
+static void measure(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg,
+                    const hfi_segq_acked *acked) {
+    const hfi_us32 rtt_us = acked->sampled ? acked->rtt_us : echoed_rtt(ctx, conn, seg);
+    if (rtt_us > 0)
+        hfi_recover_sample(ctx, conn, rtt_us);
+    else
+        conn->rto_us = (hfi_us32)(hfi_recover_rto_ns(ctx, conn) / HF_US);
+    conn->backoff = 0;
 }
 
 uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
@@ -177,8 +212,7 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) 
     conn->snd_una = seg->ack;
     conn->progress_at = ctx->now_tick;
     conn->transmissions = 0;
-    if (result.sampled) hfi_recover_sample(ctx, conn, result.rtt_us);
-    conn->backoff = 0;
+    measure(ctx, conn, seg, &result);
     apply_sack(ctx, conn, seg);
     const bool finished = hf_seq_le(conn->recover, seg->ack);
     if (hfi_has(conn, HFI_F_RECOVERY | HFI_F_LOSS)) {
@@ -188,6 +222,7 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) 
             partial_ack(ctx, conn, acked);
     } else {
         conn->duplicate_acks = 0;
+        conn->recover = hf_seq_max(conn->recover, seg->ack - 1); /* never half the circle behind */
         if (conn->flight != HFI_NONE && !hfi_has(conn, HFI_F_SACK))
             ctx->flights[conn->flight].sacked_bytes = 0;
     }
@@ -198,7 +233,13 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) 
     return acked;
 }
 
+void hfi_recover_probing_ended(hfi_conn *conn) { conn->backoff = conn->transmissions = 0; }
+
 bool hfi_recover_timeout(hfi_ctx *ctx, hfi_conn *conn) {
+    /* The peer has shrunk its window to nothing, drops what we send again, and answers: it is alive
+     * (RFC 9293 SHLD-17, MUST-37). Only what it leaves unanswered counts up to the limit. */
+    const bool answers = conn->snd_wnd == 0 && conn->unanswered == 0;
+    if (answers && conn->backoff > ANSWERED_BACKOFF) conn->backoff = ANSWERED_BACKOFF;
     if (conn->backoff >= ctx->limits->retransmit_limit) return true;
     const bool again = hfi_has(conn, HFI_F_LOSS) && conn->backoff > 0;
     congest_set(ctx, conn,

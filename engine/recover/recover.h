@@ -39,6 +39,9 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
 void hfi_recover_repeated_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg,
                               bool duplicate);
 
+/* The window is open again: what comes now is sent for the first time. */
+void hfi_recover_probing_ended(hfi_conn *conn);
+
 /* The retransmission timer ended: marks all lost, backs off. True if the limit (R2) is reached. */
 bool hfi_recover_timeout(hfi_ctx *ctx, hfi_conn *conn);
 

@@ -131,18 +131,30 @@ static void mark_lost(hfi_flight *flight, const hfi_ctx *ctx, hfi_index index) {
         flight->resend = index;
 }
 
+/* SACKed, from place `from` to `to` within the segment: it is split where these are whole segments
+ * of the wire, never finer, so that strange blocks cannot use descriptors up. Returns true if it is
+ * now wholly inside. */
+static bool cut_to_sack(hfi_ctx *ctx, hfi_conn *conn, hfi_index at, uint32_t from, uint32_t to) {
+    const uint32_t bytes = ctx->segments[at].bytes, mss = conn->mss;
+    const uint32_t first = (from + mss - 1) / mss * mss;
+    const uint32_t last = to == bytes ? to : to - to % mss;
+    if (first >= last) return false;
+    if (first > 0) {
+        hfi_segq_split(ctx, conn, at, first); /* the second half comes next */
+        return false;
+    }
+    return hfi_segq_split(ctx, conn, at, last);
+}
+
 uint32_t hfi_segq_sack(hfi_ctx *ctx, hfi_conn *conn, hf_seq start, hf_seq end) {
     uint32_t marked = 0;
     for (hfi_index at = conn->segq_head; at != HFI_NONE; at = ctx->segments[at].next) {
         hfi_segment *segment = &ctx->segments[at];
         if (!hf_seq_lt(segment->seq, end)) break;
         if ((segment->flags & HFI_SEG_SACKED) != 0 || !hf_seq_lt(start, end_of(segment))) continue;
-        if (hf_seq_lt(segment->seq, start)) {
-            hfi_segq_split(ctx, conn, at, start - segment->seq);
-            continue; /* the second half comes next; unsplit, it waits for a fuller SACK */
-        }
-        if (hf_seq_lt(end, end_of(segment)) && !hfi_segq_split(ctx, conn, at, end - segment->seq))
-            continue;
+        const uint32_t from = hf_seq_max(start, segment->seq) - segment->seq;
+        const uint32_t to = hf_seq_min(end, end_of(segment)) - segment->seq;
+        if (!cut_to_sack(ctx, conn, at, from, to)) continue;
         hfi_flight *flight = flight_of(ctx, conn);
         if ((segment->flags & HFI_SEG_LOST) != 0) flight->lost_bytes -= segment->bytes;
         segment->flags = (uint16_t)((segment->flags | HFI_SEG_SACKED) & ~HFI_SEG_LOST);

@@ -8,12 +8,6 @@ static uint32_t send_limit(const hfi_ctx *ctx, const hfi_conn *conn) {
     return asked != 0 ? asked : SEND_BYTES_DEFAULT;
 }
 
-/* Bytes held: unacknowledged and unsent. The SYN's number is not one of them. */
-static uint32_t held(const hfi_conn *conn) {
-    const hf_seq first = hf_seq_max(conn->snd_una, conn->iss + 1);
-    return hf_seq_lt(first, conn->snd_end) ? conn->snd_end - first : 0;
-}
-
 void hfi_send_begin(hfi_ctx *ctx, hfi_conn *conn, hf_seq iss) {
     (void)ctx;
     conn->iss = iss;
@@ -24,7 +18,7 @@ void hfi_send_begin(hfi_ctx *ctx, hfi_conn *conn, hf_seq iss) {
 }
 
 uint32_t hfi_send_room(const hfi_ctx *ctx, const hfi_conn *conn) {
-    const uint32_t limit = send_limit(ctx, conn), used = held(conn);
+    const uint32_t limit = send_limit(ctx, conn), used = hfi_held(conn);
     return used < limit ? limit - used : 0;
 }
 
@@ -54,7 +48,7 @@ static void wait_for_room(hfi_ctx *ctx, hfi_conn *conn) {
 }
 
 static void note_queued(hfi_ctx *ctx, hfi_conn *conn, uint32_t bytes) {
-    if (held(conn) == 0) conn->progress_at = ctx->now_tick;
+    if (hfi_held(conn) == 0) conn->progress_at = ctx->now_tick;
     conn->snd_end += bytes;
     if (hfi_is_synchronized(conn->state)) hfi_conn_owe(ctx, conn, HFI_P_DATA);
 }
@@ -105,13 +99,14 @@ void hfi_send_wake_room(hfi_ctx *ctx) {
 
 void hfi_send_acked(hfi_ctx *ctx, hfi_conn *conn) {
     const uint32_t number = hfi_chunk_number(&ctx->tx, hfi_snd_offset(conn, conn->snd_una));
-    while (conn->tx_head != HFI_NONE && (int32_t)(ctx->tx.number[conn->tx_head] - number) < 0)
+    while (conn->tx_head != HFI_NONE &&
+           hfi_chunk_before(&ctx->tx, ctx->tx.number[conn->tx_head], number))
         free_chunk(ctx, conn);
     /* Nothing is held: an idle connection keeps no chunk. */
-    if (conn->tx_head != HFI_NONE && held(conn) == 0) free_chunk(ctx, conn);
+    if (conn->tx_head != HFI_NONE && hfi_held(conn) == 0) free_chunk(ctx, conn);
     hfi_send_wake_room(ctx);
     if (conn->snd_una == conn->snd_nxt) conn->flags &= ~(uint32_t)HFI_F_SMALL_IN_FLIGHT;
-    if (held(conn) == 0) hfi_conn_event(ctx, conn, HF_EVENT_ALL_ACKED);
+    if (hfi_held(conn) == 0) hfi_conn_event(ctx, conn, HF_EVENT_ALL_ACKED);
     if (hfi_has(conn, HFI_F_WANTS_ROOM) && hfi_send_room(ctx, conn) >= send_limit(ctx, conn) / 3) {
         conn->flags &= ~(uint32_t)HFI_F_WANTS_ROOM;
         if (!hfi_has(conn, HFI_F_WAITS_ROOM)) hfi_conn_event(ctx, conn, HF_EVENT_WRITABLE);

@@ -110,7 +110,9 @@ static bool send_new(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_depar
     if (hfi_has(conn, HFI_F_FIN_SENT)) return false;
     hfi_recover_idle(ctx, conn);
     const uint32_t payload = payload_to_send(ctx, conn, super_max);
-    const bool fin = hfi_has(conn, HFI_F_FIN_QUEUED) && conn->snd_nxt + payload == conn->snd_end;
+    /* A FIN takes a sequence number, so it needs window as a byte does. */
+    const bool fin = hfi_has(conn, HFI_F_FIN_QUEUED) && conn->snd_nxt + payload == conn->snd_end &&
+                     usable_window(conn) > payload;
     if (payload == 0 && !fin) return false;
     const hfi_index chunk = payload > 0 ? chunk_of_next(ctx, conn) : HFI_NONE;
     const uint16_t flags = fin ? HFI_SEG_FIN : 0;
@@ -130,6 +132,7 @@ static bool send_new(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_depar
     conn->snd_nxt += payload + fin;
     if (payload % conn->mss != 0) conn->flags |= HFI_F_SMALL_IN_FLIGHT;
     if (fin) conn->flags |= HFI_F_FIN_SENT;
+    if (hfi_has(conn, HFI_F_PERSIST)) hfi_recover_probing_ended(conn);
     conn->flags &= ~(uint32_t)HFI_F_PERSIST;
     if (first || (conn->timers & HFI_T_RTX) == 0) hfi_recover_restart_timer(ctx, conn);
     return true;

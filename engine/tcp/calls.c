@@ -186,9 +186,7 @@ void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *re
     ret->queued_bytes = hfi_unsent(conn);
     ret->readable_bytes = hfi_readable(conn);
     ret->bytes_acked = conn->bytes_acked;
-    ret->bytes_from_app =
-        conn->bytes_acked +
-        (conn->snd_end - hf_seq_min(hf_seq_max(conn->snd_una, conn->iss + 1), conn->snd_end));
+    ret->bytes_from_app = conn->bytes_acked + hfi_held(conn);
     ret->bytes_received = conn->bytes_to_app + hfi_readable(conn);
     ret->last_heard_ns = hfi_tick_past_ns(conn->heard_at, ctx->now_ns);
     ret->notice_by_ns = hfi_live_notice_by(ctx, conn);
@@ -212,9 +210,7 @@ void hfi_tcp_end(const hfi_ctx *ctx, const hfi_conn *conn, hf_end *ret) {
     ret->at_ns = hfi_tick_past_ns(conn->end_at, ctx->now_ns);
     ret->last_heard_ns = hfi_tick_past_ns(conn->heard_at, ctx->now_ns);
     ret->bytes_acked = conn->bytes_acked;
-    ret->bytes_from_app =
-        conn->bytes_acked +
-        (conn->snd_end - hf_seq_min(hf_seq_max(conn->snd_una, conn->iss + 1), conn->snd_end));
+    ret->bytes_from_app = conn->bytes_acked + hfi_held(conn);
     ret->bytes_to_app = conn->bytes_to_app;
     ret->bytes_unread = hfi_readable(conn);
     ret->retransmissions = conn->transmissions;

@@ -82,9 +82,10 @@ static bool emit_data(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_depa
 bool hfi_tcp_emit(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
     if (hfi_has(conn, HFI_F_ENDED)) return emit_last(ctx, conn, ret);
     begin(ctx, conn, ret);
-    if (conn->state == HF_SYN_SENT || conn->state == HF_SYN_RECEIVED)
-        return emit_handshake(ctx, conn, ret);
-    if (!emit_data(ctx, conn, super_max, ret)) {
+    const bool opening = conn->state == HF_SYN_SENT || conn->state == HF_SYN_RECEIVED;
+    if (opening && emit_handshake(ctx, conn, ret)) return true;
+    if (conn->state == HF_SYN_SENT) return false;
+    if (opening || !emit_data(ctx, conn, super_max, ret)) {
         if (take_pending(conn, HFI_P_PROBE)) {
             hfi_live_probe(ctx, conn, ret);
             hfi_live_elicited(ctx, conn);

@@ -8,6 +8,7 @@ typedef struct step {
     hfi_conn *conn;
     const hfi_arrival *arrival;
     const hfi_tcp_view *seg;
+    const hfi_tcp_view *crossed_syn_ack; /* the segment with its SYN, if it is one, else NULL */
     hfi_effects *effects;
     uint8_t action;
     hf_cause told; /* the best account of what the segment did */
@@ -26,10 +27,10 @@ static hf_cause answer(step *s, hf_cause ack_cause, hf_cause cause) {
 
 /* ---- First: sequence numbers ---- */
 
-/* In a simultaneous open the peer's SYN-ACK starts at its ISN, one before RCV.NXT. */
-static bool is_crossed_syn_ack(const step *s) {
-    return s->conn->state == HF_SYN_RECEIVED && (s->seg->flags & HFI_TCP_SYN) != 0 &&
-           s->seg->seq == s->conn->irs;
+/* In a simultaneous open the peer's SYN comes again, starting at its ISN, one before RCV.NXT. */
+static bool is_crossed_syn(const hfi_conn *conn, const hfi_tcp_view *seg) {
+    return conn->state == HF_SYN_RECEIVED && (seg->flags & HFI_TCP_SYN) != 0 &&
+           seg->seq == conn->irs;
 }
 
 /* A probe starts just before RCV.NXT, with no or one garbage octet (MAY-6). Its sender agrees with
@@ -100,7 +101,6 @@ static hf_cause check_rst(step *s) {
 
 static hf_cause check_syn(step *s) {
     if ((s->seg->flags & HFI_TCP_SYN) == 0) return HF_CAUSE_NONE;
-    if (is_crossed_syn_ack(s)) return HF_CAUSE_NONE;
     hfi_close_challenge(s->ctx, s->conn);
     return drop(s, HF_CAUSE_DROP_SYN_IN_WINDOW);
 }
@@ -109,7 +109,6 @@ static hf_cause check_syn(step *s) {
 
 static hf_cause check_ack_range(step *s) {
     const hfi_conn *conn = s->conn;
-    if ((s->seg->flags & HFI_TCP_ACK) == 0) return drop(s, HF_CAUSE_DROP_NO_ACK);
     if (hf_seq_lt(conn->snd_nxt, s->seg->ack)) {
         hfi_close_challenge(s->ctx, s->conn);
         return drop(s, HF_CAUSE_DROP_ACK_OF_UNSENT);
@@ -127,8 +126,9 @@ static hf_cause ack_in_syn_received(step *s) {
         hfi_reply_send(s->ctx, s->effects, &reset);
         return drop(s, HF_CAUSE_DROP_ACK_OF_UNSENT);
     }
-    hfi_open_established(s->ctx, s->conn, s->seg);
-    if (is_crossed_syn_ack(s)) hfi_receive_owe_ack(s->ctx, s->conn, HF_CAUSE_SENT_HANDSHAKE_ACK);
+    const bool crossed = s->crossed_syn_ack != NULL;
+    hfi_open_established(s->ctx, s->conn, crossed ? s->crossed_syn_ack : s->seg);
+    if (crossed) hfi_receive_owe_ack(s->ctx, s->conn, HF_CAUSE_SENT_HANDSHAKE_ACK);
     s->told = HF_CAUSE_TOOK_HANDSHAKE_ACK;
     return HF_CAUSE_NONE;
 }
@@ -177,17 +177,16 @@ static void take_window(step *s, bool window_changed) {
 static hf_cause check_ack(step *s) {
     hfi_ctx *ctx = s->ctx;
     hfi_conn *conn = s->conn;
-    const hf_cause range = check_ack_range(s);
-    if (range != HF_CAUSE_NONE) return range;
-    if (conn->state == HF_SYN_RECEIVED) {
-        const hf_cause cause = ack_in_syn_received(s);
-        if (cause != HF_CAUSE_NONE) return cause;
-    }
+    if ((s->seg->flags & HFI_TCP_ACK) == 0) return drop(s, HF_CAUSE_DROP_NO_ACK);
+    const hf_cause cause =
+        conn->state == HF_SYN_RECEIVED ? ack_in_syn_received(s) : check_ack_range(s);
+    if (cause != HF_CAUSE_NONE) return cause;
     hfi_live_heard(ctx, conn);
     hfi_receive_timestamp(ctx, conn, s->seg);
     const bool advances = hf_seq_lt(conn->snd_una, s->seg->ack);
     const uint32_t acked = advances ? hfi_recover_ack(ctx, conn, s->seg) : 0;
-    const bool window_changed = hfi_send_window(ctx, conn, s->seg);
+    /* The window of a SYN-ACK is not scaled, and established took it (RFC 7323 2.2). */
+    const bool window_changed = s->crossed_syn_ack == NULL && hfi_send_window(ctx, conn, s->seg);
     if (!advances) {
         take_repeated_ack(s, window_changed);
         take_window(s, window_changed);
@@ -273,8 +272,7 @@ static void check_fin(step *s) {
 /* ---- All eight ---- */
 
 static hf_cause run(step *s) {
-    hf_cause cause = HF_CAUSE_NONE;
-    if (!is_crossed_syn_ack(s)) cause = check_sequence(s);
+    hf_cause cause = check_sequence(s);
     if (cause == HF_CAUSE_NONE) cause = check_rst(s);
     if (cause == HF_CAUSE_NONE) cause = check_syn(s);
     if (cause == HF_CAUSE_NONE) cause = check_ack(s);
@@ -286,9 +284,32 @@ static hf_cause run(step *s) {
     return s->told;
 }
 
+/* The same SYN again, without ACK: the peer has not heard our SYN-ACK. */
+static hfi_outcome repeat_syn_ack(hfi_ctx *ctx, hfi_conn *conn) {
+    hfi_conn_owe(ctx, conn, HFI_P_SYN_ACK);
+    return (hfi_outcome){HF_VERDICT_TOOK, HF_CAUSE_TOOK_SYN_REPEATED, hfi_conn_index(ctx, conn), 0,
+                         0};
+}
+
 hfi_outcome hfi_tcp_steps(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arrival,
                           hfi_effects *effects) {
-    step s = {ctx, conn, arrival, &arrival->tcp, effects, HF_VERDICT_TOOK, HF_CAUSE_NONE, 0, 0};
+    hfi_arrival rest = *arrival;
+    const bool crossed = is_crossed_syn(conn, &arrival->tcp);
+    if (crossed && (arrival->tcp.flags & HFI_TCP_ACK) == 0) return repeat_syn_ack(ctx, conn);
+    if (crossed) {
+        rest.tcp.seq++;
+        rest.tcp.flags &= (uint8_t)~HFI_TCP_SYN;
+    }
+    step s = {ctx,
+              conn,
+              &rest,
+              &rest.tcp,
+              crossed ? &arrival->tcp : NULL,
+              effects,
+              HF_VERDICT_TOOK,
+              HF_CAUSE_NONE,
+              0,
+              0};
     const hf_cause cause = run(&s);
     return (hfi_outcome){s.action, cause, hfi_conn_index(ctx, conn), s.a, s.b};
 }
