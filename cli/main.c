@@ -7,6 +7,7 @@ static const struct verb {
     const char *name, *what;
     int (*run)(int argc, char **argv);
 } verbs[] = {
+    {"answer", "answer a question about TCP sockets, with your own numbers", cli_answer},
 #if HF_WITH_LAB
     {"lab", "rehearse failures between hosts in virtual time, and explain every packet", cli_lab},
 #endif
