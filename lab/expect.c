@@ -251,11 +251,11 @@ void lab_expect_look(lab_world *world) {
 
 static void check_way(lab_world *world, const lab_link *link, const char *what, double asked,
                       uint64_t happened) {
-    if (asked <= 0 || happened > 0) return;
-    lab_problem(
-        world,
-        "%s: the link %s - %s never showed its %s (%g): send more, raise it, or leave it out",
-        link->where, link->end[0]->name, link->end[1]->name, what, asked);
+    if (asked <= 0 || happened > 0 || link->unseen_allowed) return;
+    lab_problem(world,
+                "%s: the link %s - %s never showed its %s (%g): send more, raise it, or link{ "
+                "unseen = true }",
+                link->where, link->end[0]->name, link->end[1]->name, what, asked);
 }
 
 /* Options hold for both ways, and it is enough that one of them showed the fault. */

@@ -177,7 +177,8 @@ struct lab_link {
     lab_host *end[2];
     hf_addr addr[2];
     uint32_t interface[2];
-    lab_way way[2]; /* way[i] carries what end[i] sends */
+    lab_way way[2];      /* way[i] carries what end[i] sends */
+    bool unseen_allowed; /* its faults need not show */
     lab_cut *cuts;
     uint32_t cut_count;
     char where[160];

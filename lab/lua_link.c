@@ -5,6 +5,7 @@
 struct link_options {
     lab_way_options way;
     uint32_t mtu;
+    bool unseen;
 };
 
 #define WAY(name, type)                                                                            \
@@ -13,11 +14,17 @@ struct link_options {
     { #name, LAB_OPTION_DURATION, offsetof(struct link_options, way.name##_ns) }
 
 static const lab_option link_options[] = {
-    WAY_NS(delay),        WAY_NS(jitter),
-    WAY_NS(reorder_by),   {"rate", LAB_OPTION_RATE, offsetof(struct link_options, way.rate_bits)},
-    WAY(queue, U32),      WAY(loss, CHANCE),
-    WAY(reorder, CHANCE), WAY(duplicate, CHANCE),
-    WAY(corrupt, CHANCE), {"mtu", LAB_OPTION_U32, offsetof(struct link_options, mtu)},
+    WAY_NS(delay),
+    WAY_NS(jitter),
+    WAY_NS(reorder_by),
+    {"rate", LAB_OPTION_RATE, offsetof(struct link_options, way.rate_bits)},
+    WAY(queue, U32),
+    WAY(loss, CHANCE),
+    WAY(reorder, CHANCE),
+    WAY(duplicate, CHANCE),
+    WAY(corrupt, CHANCE),
+    {"mtu", LAB_OPTION_U32, offsetof(struct link_options, mtu)},
+    {"unseen", LAB_OPTION_BOOL, offsetof(struct link_options, unseen)},
 };
 
 static void check_options(lua_State *lua, const struct link_options *options) {
@@ -60,6 +67,7 @@ static int new_link(lua_State *lua) {
     check_options(lua, &options);
     check_ends(lua, a, b);
     lab_link *const link = lab_link_new(a->world, a, b, &options.way, options.mtu);
+    link->unseen_allowed = options.unseen;
     lab_where(lua, link->where, sizeof link->where);
     attach(lua, link, 0);
     attach(lua, link, 1);
@@ -108,6 +116,7 @@ static int link_set(lua_State *lua) {
     if (options.way.rate_bits != rate || options.way.queue != queue || options.mtu != mtu)
         luaL_error(lua, "link:set: rate, queue and mtu are fixed when the link is made");
     for (uint32_t i = 0; i < 2; i++) link->way[i].options = options.way;
+    link->unseen_allowed = options.unseen;
     lab_record *const record = lab_record_add(link->world, LAB_FAULT, link->end[0]->index);
     lab_record_text(record, "The link %s - %s changes.", link->end[0]->name, link->end[1]->name);
     return 0;

@@ -9,8 +9,10 @@ foreach(scenario ${scenarios})
   set_tests_properties(scenario_${name} PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
 
-add_test(NAME scenario_chaos COMMAND holdfast_cli lab tests/scenarios/chaos.lua --seeds 1-60
-  WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+foreach(drawn chaos detect_any)
+  add_test(NAME scenario_${drawn} COMMAND holdfast_cli lab tests/scenarios/${drawn}.lua --seeds 1-80
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+endforeach()
 
 add_test(NAME lab_cli COMMAND ${CMAKE_SOURCE_DIR}/tests/lab_cli $<TARGET_FILE:holdfast_cli>
   ${CMAKE_SOURCE_DIR}/tests/scenarios)

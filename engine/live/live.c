@@ -84,7 +84,9 @@ static hfi_tick bound_next(const hfi_ctx *ctx, const hfi_conn *conn) {
         if (!gap_forbids(ctx, conn)) return after_heard(conn, bound);
         return hfi_tick_deadline(ctx->root->gap_until_ns + hfi_recover_patience_ns(conn));
     }
-    const hfi_tick again = conn->elicited_at + hfi_tick_deadline(s);
+    /* From the last one that counted: what the back-off sends in between must not put it off. */
+    const hfi_tick last = conn->unanswered > 0 ? conn->counted_at : conn->elicited_at;
+    const hfi_tick again = last + hfi_tick_deadline(s);
     if (outstanding(conn)) return again;
     const hfi_tick planned = after_heard(conn, bound - (wanted - conn->unanswered) * s);
     return conn->unanswered > 0 && hfi_tick_lt(planned, again) ? again : planned;

@@ -13,7 +13,7 @@ local wire = link(a, b, {
     queue = pick(5, 200),
     mtu = pick(576, 1500),
 })
-local faults = {}
+local faults = { unseen = true }
 for _, name in ipairs { "loss", "reorder", "duplicate", "corrupt" } do
     if pick(1, 2) == 1 then faults[name] = pick(1, 15) .. "%" end
 end
