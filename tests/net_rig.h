@@ -194,6 +194,13 @@ static inline hf_listener net_listen(net *n, int host) {
     return listener;
 }
 
+static inline hf_udp net_udp_open(net *n, int host, uint16_t port) {
+    const hf_addr any = {{0}};
+    hf_udp udp;
+    assert_int_equal(hf_udp_open(&n->engine[host], &any, port, &udp), HF_OK);
+    return udp;
+}
+
 static inline hf_state net_state(net *n, int host, hf_conn conn) {
     hf_conn_status status;
     assert_int_equal(hf_conn_status_get(&n->engine[host], conn, &status), HF_OK);

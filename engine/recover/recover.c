@@ -196,7 +196,9 @@ static hfi_us32 echoed_rtt(const hfi_ctx *ctx, const hfi_conn *conn, const hfi_t
 /* RFC 6298 3 and 5: a back-off stays in the RTO until there is a sample (MUST-18). */
 static void measure(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg,
                     const hfi_segq_acked *acked) {
-    const hfi_us32 rtt_us = acked->sampled ? acked->rtt_us : echoed_rtt(ctx, conn, seg);
+    /* A sample of less than a microsecond is one all the same (loopback, wires in memory). */
+    const hfi_us32 rtt_us =
+        acked->sampled ? hfi_max32(acked->rtt_us, 1) : echoed_rtt(ctx, conn, seg);
     if (rtt_us > 0)
         hfi_recover_sample(ctx, conn, rtt_us);
     else
