@@ -44,7 +44,6 @@ enum {
     HFI_F_PUSH_ALL = 1u << 22,
     HFI_F_WAITS_NEIGHBOR = 1u << 23, /* on a neighbour entry's waiting list */
     HFI_F_RST_ON_DEADLINE = 1u << 24,
-    HFI_F_STARVED = 1u << 25,    /* no descriptor or chunk was left to send with */
     HFI_F_WAITS_ROOM = 1u << 26, /* on the list of those who wait for transmit chunks */
     HFI_F_URGENT = 1u << 27,     /* urgent pointer ahead of what was read */
     HFI_F_RELEASED = 1u << 28 /* the handle was given back; freed when it ends and is on no list */

@@ -246,7 +246,7 @@ hfi_live_verdict hfi_live_persist_timeout(hfi_ctx *ctx, hfi_conn *conn) {
     const hfi_live_verdict go_on = {HF_CAUSE_NONE, HF_CAUSE_NONE, HF_CAUSE_NONE};
     conn->timers &= (uint8_t)~HFI_T_RTX;
     const bool window_open = hf_seq_lt(conn->snd_nxt, conn->snd_una + conn->snd_wnd);
-    if (window_open || hfi_has(conn, HFI_F_STARVED)) {
+    if (window_open) {
         /* Not the peer but silly window avoidance, or our own memory, keeps data back. */
         hfi_conn_owe(ctx, conn, HFI_P_DATA | HFI_P_OVERRIDE);
         hfi_live_persist(ctx, conn);

@@ -220,7 +220,7 @@ static bool make_entry(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arri
 /*  cookie: | MAC 24 | minute 5 | MSS 3 |   A minute is 64 s; this one and the last are good, 64 to
  * 128 s. The window scale and SACK ride in the low 5 bits of our TSval, which comes back as TSecr.
  */
-static const uint16_t cookie_mss[8] = {216, 536, 940, 1220, 1300, 1420, 1440, 1460};
+static const uint16_t cookie_mss[8] = {MSS_FLOOR, 256, 536, 1220, 1300, 1400, 1440, 1460};
 
 static uint32_t cookie_mac(const hfi_ctx *ctx, const hfi_flow_key *key, hf_seq irs, uint32_t minute,
                            uint32_t low) {
@@ -251,10 +251,20 @@ static uint32_t cookie_check(const hfi_ctx *ctx, const hfi_flow_key *key, hf_seq
     return cookie_mac(ctx, key, irs, now - age, index) == cookie >> 8 ? cookie_mss[index] : 0;
 }
 
+/* A cookie cannot remember its window, so it is one that can be told again: the share that even
+ * the last of all connections would get. */
+static void set_cookie_window(const hfi_ctx *ctx, hfi_syn_entry *entry) {
+    const hf_tcp_options *options =
+        &ctx->option_sets[ctx->listeners[entry->listener].options].value;
+    entry->window = hfi_receive_least_window(ctx, options->receive_bytes,
+                                             hfi_open_our_mss(&entry->remote, entry->mtu));
+}
+
 static void send_cookie(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
                         hfi_effects *effects) {
     hfi_syn_entry entry;
     fill_entry(ctx, &entry, listener, arrival);
+    set_cookie_window(ctx, &entry);
     const hfi_flow_key key = entry_key(ctx, &entry);
     const uint32_t peer_mss = (entry.present & HFI_OPT_MSS) != 0 ? entry.mss : 536;
     entry.iss = cookie_make(ctx, &key, entry.irs, peer_mss);
@@ -395,7 +405,10 @@ static hf_cause repeated_syn(hfi_ctx *ctx, hfi_index index, const hfi_arrival *a
     if (entry->repeats < UINT8_MAX) entry->repeats++;
     /* Retransmitted SYNs may drop options that a middlebox disliked: the last SYN counts. */
     entry->present = seg->options.present;
+    entry->mss = seg->options.mss;
+    entry->wscale = seg->options.wscale;
     entry->ts_recent = seg->options.ts_value;
+    entry->peer_window = seg->window;
     send_syn_ack(ctx, entry, HF_CAUSE_SENT_SYN_ACK_REPEATED_SYN, effects);
     return HF_CAUSE_TOOK_SYN_REPEATED;
 }
@@ -459,6 +472,7 @@ static hfi_syn_entry entry_of_cookie(hfi_ctx *ctx, hfi_index listener, const hfi
     const hfi_tcp_view *seg = &arrival->tcp;
     hfi_syn_entry entry;
     fill_entry(ctx, &entry, listener, arrival);
+    set_cookie_window(ctx, &entry);
     entry.irs = seg->seq - 1;
     entry.iss = seg->ack - 1;
     entry.mss = (uint16_t)mss;
@@ -480,7 +494,7 @@ hf_cause hfi_open_cookie_input(hfi_ctx *ctx, hfi_index listener, const hfi_arriv
                               seg->source_port};
     hfi_listener *l = &ctx->listeners[listener];
     *ret_conn = HFI_NONE;
-    const bool plain = (seg->flags & (HFI_TCP_SYN | HFI_TCP_RST | HFI_TCP_FIN)) == 0;
+    const bool plain = (seg->flags & (HFI_TCP_SYN | HFI_TCP_RST)) == 0;
     const uint32_t mss =
         plain && l->cookies_sent > 0 ? cookie_check(ctx, &key, seg->seq - 1, seg->ack - 1) : 0;
     if (mss == 0) {

@@ -29,12 +29,19 @@ void hfi_receive_begin(hfi_ctx *ctx, hfi_conn *conn, hf_seq irs) {
     (void)ctx;
 }
 
+static uint32_t window_of_share(uint64_t share, uint32_t receive_bytes, uint32_t mss) {
+    const uint64_t asked = receive_bytes != 0 ? receive_bytes : RECEIVE_BYTES_DEFAULT;
+    const uint64_t window = hfi_min64(hfi_min64(HFI_FIRST_WINDOW_BYTES, asked), share);
+    return (uint32_t)hfi_max64(window, mss);
+}
+
 uint32_t hfi_receive_first_window(const hfi_ctx *ctx, uint32_t receive_bytes, uint32_t mss) {
     const uint64_t share = pool_bytes(ctx) / (ctx->root->live + 1);
-    const uint64_t asked = receive_bytes != 0 ? receive_bytes : RECEIVE_BYTES_DEFAULT;
-    const uint64_t window =
-        hfi_min64(hfi_min64(HFI_FIRST_WINDOW_BYTES, asked), hfi_min64(share, credits_left(ctx)));
-    return (uint32_t)hfi_max64(window, mss);
+    return window_of_share(hfi_min64(share, credits_left(ctx)), receive_bytes, mss);
+}
+
+uint32_t hfi_receive_least_window(const hfi_ctx *ctx, uint32_t receive_bytes, uint32_t mss) {
+    return window_of_share(pool_bytes(ctx) / ctx->root->config.conns, receive_bytes, mss);
 }
 
 void hfi_receive_grant_first(hfi_ctx *ctx, hfi_conn *conn, uint32_t window) {
@@ -210,9 +217,13 @@ static hf_cause take_out_of_order(hfi_ctx *ctx, hfi_conn *conn, const hfi_arriva
         return HF_CAUSE_DROP_NO_MEMORY;
     hfi_index before = range_before(ctx, conn, seq);
     const bool joins = before != HFI_NONE && hf_seq_le(seq, ctx->ranges[before].end);
-    if (!joins && conn->ranges == HFI_RANGES_PER_CONN) {
+    /* The range is looked for first: bytes without one would be chunks that nobody knows of. */
+    const bool full =
+        conn->ranges == HFI_RANGES_PER_CONN || hfi_pool_left(&ctx->root->range_pool) == 0;
+    if (!joins && full) {
         hfi_index last = conn->range_head;
-        while (ctx->ranges[last].next != HFI_NONE) last = ctx->ranges[last].next;
+        while (last != HFI_NONE && ctx->ranges[last].next != HFI_NONE)
+            last = ctx->ranges[last].next;
         if (before == last) return HF_CAUSE_DROP_REASSEMBLY_FULL;
         drop_furthest(ctx, conn);
     }
@@ -273,7 +284,12 @@ static void note_segment_size(hfi_conn *conn, const hfi_arrival *arrival) {
 static hf_cause take_in_order(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arrival,
                               uint32_t bytes, uint32_t *ret_a) {
     uint32_t placed;
-    const hfi_index chunk = place(ctx, conn, arrival, conn->rcv_nxt, bytes, conn->rx_tail, &placed);
+    hfi_index chunk = place(ctx, conn, arrival, conn->rcv_nxt, bytes, conn->rx_tail, &placed);
+    /* What lies beyond a gap must not keep out what fills it: it gives way, the furthest first. */
+    while (placed == 0 && conn->range_head != HFI_NONE) {
+        drop_furthest(ctx, conn);
+        chunk = place(ctx, conn, arrival, conn->rcv_nxt, bytes, conn->rx_tail, &placed);
+    }
     if (placed == 0) {
         hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_ACK_DUPLICATE);
         return HF_CAUSE_DROP_NO_MEMORY;
@@ -469,6 +485,7 @@ void hfi_receive_stop(hfi_ctx *ctx, hfi_conn *conn) {
     while (conn->range_head != HFI_NONE) drop_furthest(ctx, conn);
     const uint32_t unread = hfi_readable(conn);
     const hf_seq kept = conn->rx_read + unread;
+    if (hf_seq_lt(conn->rcv_adv, kept)) return; /* everything was given back before, unread */
     ctx->root->rx_granted_bytes -= conn->rcv_adv - kept;
     conn->rcv_adv = kept;
     conn->timers &= (uint8_t)~HFI_T_ACK;

@@ -31,6 +31,9 @@ void hfi_receive_begin(hfi_ctx *ctx, hfi_conn *conn, hf_seq irs);
 /* The window that a SYN or SYN-ACK may offer now, unscaled. */
 uint32_t hfi_receive_first_window(const hfi_ctx *ctx, uint32_t receive_bytes, uint32_t mss);
 
+/* The same with the share of a full house: it depends on nothing that changes. */
+uint32_t hfi_receive_least_window(const hfi_ctx *ctx, uint32_t receive_bytes, uint32_t mss);
+
 /* The first window of a handshake was told: it is a promise. */
 void hfi_receive_grant_first(hfi_ctx *ctx, hfi_conn *conn, uint32_t window);
 

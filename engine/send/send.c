@@ -117,10 +117,8 @@ static bool send_new(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_depar
     const hfi_index chunk = payload > 0 ? chunk_of_next(ctx, conn) : HFI_NONE;
     const uint16_t flags = fin ? HFI_SEG_FIN : 0;
     if (!hfi_segq_push(ctx, conn, conn->snd_nxt, payload + fin, chunk, flags)) {
-        conn->flags |= HFI_F_STARVED;
         return false;
     }
-    conn->flags &= ~(uint32_t)HFI_F_STARVED;
     conn->pending &= (uint16_t)~HFI_P_OVERRIDE;
     const bool first = hfi_in_flight(conn) == 0;
     ret->cause = payload > 0 ? HF_CAUSE_SENT_DATA : HF_CAUSE_SENT_FIN;
