@@ -464,11 +464,10 @@ static hf_ns age_of(hf_ns stamp_ns, uint32_t kernel_ms, hf_ns now_ns) {
     return ours < (UINT64_C(1) << 31) * HF_MS ? kernel_ms * HF_MS : ours;
 }
 
-/* Counts what came and was no acceptable ACK, until a byte has passed either way: SYN-ACKs of a peer
- * that has not taken our ACK, or its keepalive probes. SYN-ACKs begin early and their distance
+/* Counts what came and was no acceptable ACK, until a byte has passed either way: SYN-ACKs of a
+ * peer that has not taken our ACK, or its keepalive probes. SYN-ACKs begin early and their distance
  * doubles (1, 3, 7 s after the handshake); a keepalive's stays. */
-static void hear_refused(hf_watch *watch, const struct info *info, bool ack_moved,
-                         hf_ns now_ns) {
+static void hear_refused(hf_watch *watch, const struct info *info, bool ack_moved, hf_ns now_ns) {
     const bool fin_heard =
         info->state == TCP_CLOSE_WAIT || info->state == TCP_LAST_ACK || info->state == TCP_CLOSING;
     if (info->data_segs_in > 0 || info->bytes_acked > 1 || fin_heard) {
@@ -567,6 +566,13 @@ static void follow_path(hf_watch *watch, const struct info *info) {
     watch->silent_bound_ns = most(most(watch->bounds.silent_ns, MIN_SILENT_NS), spread);
 }
 
+/* True if the kernel's own probes, in whole seconds and late by up to an eighth, are four before
+ * the bound. They are from 5 s on. */
+static bool kernel_probes_enough(const hf_watch *watch) {
+    const hf_ns ms = watch->probe_s * UINT64_C(1000) + UINT64_C(3) * watch->probe_every_ms;
+    return (ms + ms / 8) * HF_MS + GRACE_NS <= watch->silent_bound_ns;
+}
+
 /* Keepalive probes come in whole seconds; those that a short bound needs between are asked for
  * here. Returns when the next is due. */
 static hf_ns poke(hf_watch *watch, const struct info *info, hf_ns now_ns) {
@@ -633,7 +639,8 @@ static void plan(hf_watch *watch, const struct info *info, hf_ns now_ns, hf_ns *
     if (watch->bounds.silent_ns > 0) {
         const hf_ns left = watch->silence_ns < bound ? bound - watch->silence_ns : 20 * HF_MS;
         *next_ns = least(*next_ns, now_ns + left);
-        if (is_quiet(info)) *next_ns = least(*next_ns, poke(watch, info, now_ns));
+        if (is_quiet(info) && (!kernel_probes_enough(watch) || watch->silence_ns >= bound))
+            *next_ns = least(*next_ns, poke(watch, info, now_ns));
     }
     const hf_ns stuck = watch->bounds.stuck_ns, answer = watch->bounds.answer_ns;
     if (stuck > 0) *next_ns = least(*next_ns, now_ns + stuck / (watch->outstanding ? 40 : 2));
