@@ -22,6 +22,7 @@ interop:
 	@tools/setup test
 	@$(MAKE) --no-print-directory all >/dev/null
 	@tests/interop_full.sh build/release/bin
+	@tests/kernel_long.sh
 
 lint:
 	@tools/lint
