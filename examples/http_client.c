@@ -113,21 +113,13 @@ static bool serve_read(server *self, client *one) {
 
 /* ---- Answering ---- */
 
-/* True if the call did something; else remembers why not: room comes with an event, memory does
- * not. */
-static bool did(server *self, client *one, hf_err err) {
-    one->starved = err == HF_NO_MEMORY;
-    self->any_starved |= one->starved;
-    return err == HF_OK;
-}
-
 static bool send_text(server *self, client *one) {
     size_t taken = 0;
     const hf_err err = hf_send(&self->host.engine, one->conn, one->answer.text + one->text_sent,
                                one->answer.text_bytes - one->text_sent, &taken);
     one->text_sent += taken;
     if (taken) moved(self, one);
-    return did(self, one, err);
+    return err == HF_OK; /* room comes with HF_EVENT_WRITABLE */
 }
 
 /* Reads the file into the connection's own room: the bytes are copied once, by the kernel. */
@@ -135,8 +127,7 @@ static bool send_file(server *self, client *one) {
     http_answer *answer = &one->answer;
     void *room;
     size_t bytes;
-    if (!did(self, one, hf_send_reserve(&self->host.engine, one->conn, &room, &bytes)))
-        return false;
+    if (hf_send_reserve(&self->host.engine, one->conn, &room, &bytes) != HF_OK) return false;
     if (bytes > answer->left) bytes = (size_t)answer->left;
     const ssize_t got = pread(answer->fd, room, bytes, (off_t)answer->at);
     if (got <= 0) { /* the file is shorter than it was: what was promised cannot be kept */

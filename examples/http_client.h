@@ -24,7 +24,6 @@ typedef struct client {
     hf_conn conn;
     client_stage stage;
     hf_ns active_at_ns; /* when bytes last moved, or the stage began */
-    bool starved;       /* the data pool was empty: serve it again when something has moved */
     size_t in_bytes;
     size_t text_sent;
     http_answer answer;
@@ -39,7 +38,6 @@ typedef struct server {
     bool tells;       /* a line per answer */
     client **clients; /* by connection index */
     uint32_t client_slots, client_count;
-    bool any_starved;
 } server;
 
 /* Starts a conversation on an accepted connection. NULL, and the connection is reset, if memory

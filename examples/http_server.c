@@ -180,18 +180,6 @@ static void for_each_client(server *self, void (*act)(server *, client *)) {
         if (self->clients[i]) act(self, self->clients[i]);
 }
 
-static void serve_starved(server *self, client *one) {
-    if (one->starved) client_serve(self, one);
-}
-
-/* No event tells that the pool has room again, but something must have come for it: try each round.
- */
-static void serve_all_starved(server *self) {
-    if (!self->any_starved) return;
-    self->any_starved = false;
-    for_each_client(self, serve_starved);
-}
-
 /* Idle clients are looked for once a second, while there are any clients. */
 static hf_ns check_clients(server *self, hf_ns check_at_ns) {
     const hf_ns now_ns = hf_engine_now(&self->host.engine);
@@ -213,7 +201,6 @@ static bool loop(server *self, int signals) {
     do {
         hf_loop_step(&self->host.loop);
         take_events(self);
-        serve_all_starved(self);
         check_at_ns = check_clients(self, check_at_ns);
         hf_loop_flush(&self->host.loop);
         if (was_told_to_stop(signals)) return true;
