@@ -98,16 +98,24 @@ static hfi_tick keepalive_next(const hfi_ctx *ctx, const hfi_conn *conn) {
     return conn->elicited_at + hfi_tick_deadline(keepalive_interval(options));
 }
 
-/* The user timeout counts from the first transmission that brought no progress (as Linux does). */
+static hfi_tick later(hfi_tick a, hfi_tick b) { return hfi_tick_lt(a, b) ? b : a; }
+
+/* The user timeout counts from the first transmission that brought no progress (as Linux does). A
+ * peer that answers with a closed window is alive (MUST-37): then it counts from the last answer,
+ * and the last question has its time. */
 static hfi_tick user_timeout_next(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const bool closed = conn->snd_wnd == 0 && conn->state >= HF_ESTABLISHED;
+    if (closed && !hfi_quirk(ctx, HF_QUIRK_USER_TIMEOUT_OVERRIDES))
+        return later(after_heard(conn, hfi_options(ctx, conn)->user_timeout_ns),
+                     conn->elicited_at + hfi_tick_deadline(hfi_recover_patience_ns(conn)));
     return conn->progress_at + hfi_tick_deadline(hfi_options(ctx, conn)->user_timeout_ns);
 }
 
 static bool user_timeout_applies(const hfi_ctx *ctx, const hfi_conn *conn) {
     if (hfi_options(ctx, conn)->user_timeout_ns == 0 || !queued(conn)) return false;
-    /* A peer that answers with a closed window is alive (MUST-37); Linux ends it all the same. */
+    /* Linux ends a live peer with a closed window all the same. */
     return outstanding(conn) || hfi_quirk(ctx, HF_QUIRK_USER_TIMEOUT_OVERRIDES) ||
-           conn->backoff > 0;
+           conn->unanswered > 0;
 }
 
 /* The path is too slow for the bound: the application is told once that it is longer now. */
