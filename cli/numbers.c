@@ -264,29 +264,38 @@ static void connect_numbers(FILE *to, const double *v) {
 
 /* ---- half-established ---- */
 
+static void say_kinds(FILE *to, const sum_burst *burst, double synack_retries) {
+    const double lives_s = sum_syn_received((unsigned)synack_retries);
+    if (burst->queued > 0)
+        say(to, "queued:    %.0f. Established at both ends; data is acknowledged, nobody reads it.",
+            burst->queued);
+    if (burst->syn_received > 0)
+        say(to,
+            "SYN_RECV:  %.0f. connect() returned 0. The server drops the last ACK and all data, "
+            "repeats its SYN-ACK %.0f times and forgets the handshake after %s without a word%s; "
+            "the next retransmission draws RST.",
+            burst->syn_received, synack_retries, T(lives_s),
+            lives_s > 7 ? " (some after about 7 s)" : "");
+    if (burst->cookies > 0)
+        say(to,
+            "cookie:    %.0f. connect() returned 0 and the server knows nothing of it. Data is "
+            "dropped while the cookie is good (up to 120 s), then draws RST: after 129 to 152 s.",
+            burst->cookies);
+    if (burst->unanswered > 0)
+        say(to,
+            "SYN_SENT:  %.0f. The SYN was dropped; connect() fails after 134 s, unless a place "
+            "frees itself before.",
+            burst->unanswered);
+}
+
 static void half_numbers(FILE *to, const double *v) {
     const sum_burst burst = sum_overflow(v[0], v[1], v[2], v[3] != 0);
-    const double lives_s = sum_syn_received((unsigned)v[4]);
     say(to,
         "listen(fd, %.0f) on Linux holds %.0f; %.0f wait already and nobody accepts. Of %.0f that "
         "connect in one burst, with a round trip longer than the burst:",
         v[0], v[0] + 1, v[1], v[2]);
     fputc('\n', to);
-    say(to, "queued:        %.0f. Established at both ends; data is acknowledged, nobody reads it.",
-        burst.queued);
-    say(to,
-        "SYN_RECV:      %.0f. connect() returned 0. The server drops the last ACK and all data, "
-        "repeats its SYN-ACK %.0f times and forgets the handshake after %s without a word (some "
-        "after about 7 s); the next retransmission draws RST.",
-        burst.syn_received, v[4], T(lives_s));
-    say(to,
-        "cookie:        %.0f. connect() returned 0 and the server knows nothing of it. Data is "
-        "dropped while the cookie is good (up to 120 s), then draws RST: after 129 to 152 s.",
-        burst.cookies);
-    say(to,
-        "SYN_SENT:      %.0f. The SYN was dropped; connect() fails after 134 s, unless a place "
-        "frees itself before.",
-        burst.unanswered);
+    say_kinds(to, &burst, v[4]);
     fputc('\n', to);
     say(to, "To hold them all: listen() with at least %.0f, and net.core.somaxconn no less.",
         fmax(v[1] + v[2] - 1, 0));
