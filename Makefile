@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 BUILD = cmake --build --preset $(1) -j $(JOBS)
 CONFIGURE = cmake --preset $(1) >/dev/null
 
-.PHONY: all demo test interop lint bench fuzz dist install clean
+.PHONY: all demo examples test interop lint bench fuzz dist install clean
 
 all:
 	@$(call CONFIGURE,release) && $(call BUILD,release)
@@ -13,6 +13,11 @@ demo:
 	@tools/setup demo
 	@$(MAKE) --no-print-directory all >/dev/null
 	@build/release/bin/holdfast lab lab/scenarios/cable_cut.lua
+
+examples:
+	@tools/setup demo
+	@$(MAKE) --no-print-directory all >/dev/null
+	@examples/kernel/run build/release/bin || [ $$? = 77 ]
 
 test:
 	@tools/setup test

@@ -411,9 +411,11 @@ static bool has_outstanding(const struct info *info) {
     return info->unacked > 0 || info->notsent_bytes > 0;
 }
 
-/* Segments that carried data for the first time. */
-static uint32_t new_segs_of(const struct info *info) {
-    return info->data_segs_out - info->total_retrans;
+/* Segments that carried data for the first time. Repeated SYNs are in total_retrans too. */
+static uint32_t new_segs_of(const hf_watch *watch, const struct info *info) {
+    return info->data_segs_out > 0
+               ? info->data_segs_out - (info->total_retrans - watch->syn_retrans)
+               : 0;
 }
 
 static void remember(hf_watch *watch, const struct info *info, hf_ns now_ns) {
@@ -422,7 +424,8 @@ static void remember(hf_watch *watch, const struct info *info, hf_ns now_ns) {
     watch->busy_us = info->busy_time;
     watch->segs_in = info->segs_in;
     watch->data_segs_in = info->data_segs_in;
-    watch->new_segs_out = new_segs_of(info);
+    if (info->data_segs_out == 0) watch->syn_retrans = info->total_retrans;
+    watch->new_segs_out = new_segs_of(watch, info);
     watch->outstanding = has_outstanding(info);
 }
 
@@ -520,7 +523,7 @@ static void see_progress(hf_watch *watch, const struct info *info, hf_ns now_ns)
 
 static void see_payload(hf_watch *watch, const struct info *info, hf_ns now_ns) {
     const bool came = info->data_segs_in != watch->data_segs_in;
-    const bool went = new_segs_of(info) != watch->new_segs_out;
+    const bool went = new_segs_of(watch, info) != watch->new_segs_out;
     const hf_ns sent_at = ago(now_ns, info->last_data_sent);
     if (came) watch->payload_at_ns = most(watch->payload_at_ns, watch->data_at_ns);
     if (went) watch->payload_at_ns = most(watch->payload_at_ns, least(sent_at, now_ns));
@@ -660,7 +663,9 @@ hf_watch_verdict hf_watch_look(hf_watch *watch, hf_ns now_ns, hf_ns *ret_next_ns
     now_ns = most(now_ns, watch->looked_at_ns);
     if (!read_info(watch->fd, &info) || info.state == TCP_CLOSE) {
         *ret_next_ns = HF_NEVER;
-        return judged(watch, HF_WATCH_ENDED, HF_CAUSE_END_CLOSED, HF_CAUSE_NONE);
+        const bool told = watch->verdict == HF_WATCH_ENDED;
+        return judged(watch, HF_WATCH_ENDED, told ? watch->cause : HF_CAUSE_NONE,
+                      told ? watch->mechanism : HF_CAUSE_NONE);
     }
     hear(watch, &info, now_ns);
     see_progress(watch, &info, now_ns);
@@ -707,14 +712,17 @@ static int pending_error(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
 
-int hf_watch_take_error(hf_watch *watch, hf_cause *ret_cause, hf_cause *ret_mechanism) {
-    const int error = pending_error(watch->fd);
-    explain_errno(error, watch->phase, ret_cause, ret_mechanism);
+void hf_watch_error_was(hf_watch *watch, int error) {
+    watch->error = error;
+    watch->verdict = HF_WATCH_ENDED;
+    explain_errno(error, watch->phase, &watch->cause, &watch->mechanism);
     if (error == ETIMEDOUT && watch->bounds.user_timeout_ns > 0)
-        *ret_mechanism = HF_CAUSE_BY_USER_TIMEOUT;
-    watch->cause = *ret_cause;
-    watch->mechanism = *ret_mechanism;
-    return error;
+        watch->mechanism = HF_CAUSE_BY_USER_TIMEOUT;
+}
+
+int hf_watch_take_error(hf_watch *watch) {
+    if (watch->error == 0) hf_watch_error_was(watch, pending_error(watch->fd));
+    return watch->error;
 }
 
 const char *hf_watch_verdict_name(hf_watch_verdict verdict) {
@@ -737,7 +745,10 @@ static void put_since(struct text *text, const char *what, const hf_watch *watch
 size_t hf_watch_text(const hf_watch *watch, char *to, size_t size) {
     struct text text = text_begin(to, size);
     put(&text, "%s (%s)", hf_watch_verdict_name(watch->verdict), hf_phase_name(watch->phase));
-    if (watch->cause != HF_CAUSE_NONE) put(&text, ": %s", hf_kernel_cause_sentence(watch->cause));
+    if (watch->cause != HF_CAUSE_NONE)
+        put(&text, ": %s", hf_kernel_cause_sentence(watch->cause));
+    else if (watch->verdict == HF_WATCH_ENDED)
+        put(&text, ": the kernel has ended the connection.");
     if (watch->verdict == HF_WATCH_PEER_SILENT) {
         put(&text, watch->phase == HF_PHASE_CONNECTING ? " connect() was called " : " Last heard ");
         put_duration(&text, watch->silence_ns);

@@ -359,15 +359,34 @@ static void a_reset_is_told_and_the_error_left_to_the_caller(void **state) {
     (void)state;
     hf_watch watch;
     hf_ns next_ns;
-    hf_cause cause, mechanism;
     const hf_watch_bounds bounds = {.silent_ns = 5 * HF_SECOND};
     const pair p = pair_make(false);
     assert_true(hf_watch_begin(&watch, p.ours, &bounds, hf_kernel_now(), NULL, NULL));
     hf_closing_abort(p.theirs, 0);
     assert_int_equal(hf_watch_look(&watch, hf_kernel_now(), &next_ns), HF_WATCH_ENDED);
-    assert_int_equal(hf_watch_take_error(&watch, &cause, &mechanism), ECONNRESET);
-    assert_int_equal(cause, HF_CAUSE_END_PEER_RESET);
-    assert_int_equal(mechanism, HF_CAUSE_BY_RST);
+    assert_int_equal(watch.cause, HF_CAUSE_NONE);
+    assert_int_equal(hf_watch_take_error(&watch), ECONNRESET);
+    assert_int_equal(watch.cause, HF_CAUSE_END_PEER_RESET);
+    assert_int_equal(watch.mechanism, HF_CAUSE_BY_RST);
+    assert_int_equal(hf_watch_look(&watch, hf_kernel_now(), &next_ns), HF_WATCH_ENDED);
+    assert_int_equal(watch.cause, HF_CAUSE_END_PEER_RESET);
+    close(p.ours);
+}
+
+static void an_error_that_recv_had_first_is_told_to_the_watch(void **state) {
+    (void)state;
+    hf_watch watch;
+    hf_ns next_ns;
+    char byte;
+    const hf_watch_bounds bounds = {.silent_ns = 5 * HF_SECOND};
+    const pair p = pair_make(false);
+    assert_true(hf_watch_begin(&watch, p.ours, &bounds, hf_kernel_now(), NULL, NULL));
+    hf_closing_abort(p.theirs, 0);
+    assert_int_equal(recv(p.ours, &byte, 1, 0), -1);
+    hf_watch_error_was(&watch, errno);
+    assert_int_equal(hf_watch_look(&watch, hf_kernel_now(), &next_ns), HF_WATCH_ENDED);
+    assert_int_equal(hf_watch_take_error(&watch), ECONNRESET);
+    assert_int_equal(watch.cause, HF_CAUSE_END_PEER_RESET);
     close(p.ours);
 }
 
@@ -423,6 +442,7 @@ int main(void) {
         cmocka_unit_test(no_user_timeout_is_set_unless_asked),
         cmocka_unit_test(without_a_bound_an_idle_end_is_never_noticed),
         cmocka_unit_test(a_reset_is_told_and_the_error_left_to_the_caller),
+        cmocka_unit_test(an_error_that_recv_had_first_is_told_to_the_watch),
         cmocka_unit_test(a_slow_answer_is_an_answer),
         cmocka_unit_test(a_clock_that_goes_back_ends_nothing),
     };

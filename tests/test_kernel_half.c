@@ -84,8 +84,7 @@ static void look(half *h) {
         h->seen_first = verdict;
         h->first_at_ns = hf_kernel_now();
     }
-    hf_cause cause, mechanism;
-    if (verdict == HF_WATCH_ENDED) hf_watch_take_error(&h->watch, &cause, &mechanism);
+    if (verdict == HF_WATCH_ENDED) hf_watch_take_error(&h->watch);
     h->done = verdict == HF_WATCH_ENDED || verdict == HF_WATCH_PEER_SILENT;
     hf_watch_text(&h->watch, words, sizeof words);
     printf("   %s, after %.2f s: %s\n", h->name, (double)(hf_kernel_now() - h->begun_ns) / 1e9,

@@ -110,7 +110,7 @@ typedef struct hf_watch_holds {
 
 /* The caller's memory; read it, and write nothing. */
 typedef struct hf_watch {
-    int fd;
+    int fd, error; /* errno of the end, once taken */
     hf_watch_bounds bounds;
     hf_phase phase;
     hf_watch_verdict verdict; /* of the last look */
@@ -126,7 +126,7 @@ typedef struct hf_watch {
     hf_ns asked_at_ns;           /* when data was sent to which no data has come; HF_NEVER */
     hf_ns payload_at_ns;         /* last data either way */
     uint64_t bytes_acked, busy_us;
-    uint32_t segs_in, data_segs_in, new_segs_out, retrans_at_heard;
+    uint32_t segs_in, data_segs_in, new_segs_out, retrans_at_heard, syn_retrans;
     uint32_t probe_s, probe_every_ms, syns;
     hf_ns shaken_at_ns, refused_first_ns;
     bool outstanding, passed, doubted, has_rto_max;
@@ -142,9 +142,11 @@ bool hf_watch_begin(hf_watch *watch, int fd, const hf_watch_bounds *bounds, hf_n
 /* Judges. *ret_next_ns is when to look again at the latest (looking more often does no harm). */
 hf_watch_verdict hf_watch_look(hf_watch *watch, hf_ns now_ns, hf_ns *ret_next_ns);
 
-/* After HF_WATCH_ENDED: takes the socket's pending error (SO_ERROR, which then is gone) and says
- * what it means here. Returns the errno, 0 for an end by FIN. */
-int hf_watch_take_error(hf_watch *watch, hf_cause *ret_cause, hf_cause *ret_mechanism);
+/* After HF_WATCH_ENDED: takes the socket's pending error (SO_ERROR, which then is gone) and sets
+ * watch->cause and watch->mechanism by it. Returns the errno, 0 for an end by FIN. The kernel gives
+ * an error once: if recv() or send() had it first, give it to hf_watch_error_was instead. */
+int hf_watch_take_error(hf_watch *watch);
+void hf_watch_error_was(hf_watch *watch, int error);
 
 const char *hf_watch_verdict_name(hf_watch_verdict verdict); /* "PEER_SILENT" */
 const char *hf_phase_name(hf_phase phase);                   /* "zero window, peer gone" */
