@@ -91,9 +91,12 @@ static bool gather_events(host *h) {
 /* One round: frames until the wire is quiet; then, unless an application has something to look at,
  * time moves to what is due next. */
 static void round_trip(host *a, host *b) {
-    while (carry(a, b) | carry(b, a)) {
+    for (bool carried = true; carried;) {
+        carried = carry(a, b);
+        carried = carry(b, a) || carried;
     }
-    if (gather_events(a) | gather_events(b)) return;
+    const bool a_told = gather_events(a), b_told = gather_events(b);
+    if (a_told || b_told) return;
     const hf_ns a_at = hf_engine_next_at(&a->engine), b_at = hf_engine_next_at(&b->engine);
     const hf_ns next = a_at < b_at ? a_at : b_at;
     if (next != HF_NEVER && next > now_ns) now_ns = next;
