@@ -1,6 +1,6 @@
 /* Two engines talk over the public API alone, without a test library, so that this runs wherever
  * the engine compiles: it is the 32-bit build's test. A client connects, both sides exchange data
- * through a wire that loses every seventh frame, the server's engine is moved in memory midway,
+ * through a wire that loses one frame of seven, the server's engine is moved in memory midway,
  * both close, and all is accounted for. */
 #include <hf/tcp.h>
 #include <hf/udp.h>
@@ -16,7 +16,7 @@
         }                                                                                          \
     } while (0)
 
-enum { REQUEST_BYTES = 300007, CHUNK = 1009, LOSE_EVERY = 7, BATCH = 16 };
+enum { REQUEST_BYTES = 300007, CHUNK = 1009, LOSE_ONE_OF = 7, BATCH = 16 };
 
 typedef struct host {
     hf_engine engine;
@@ -64,6 +64,14 @@ static void host_move(host *h) {
     CHECK(hf_engine_attach(&h->engine, block, data, NULL) == HF_OK);
 }
 
+/* One in seven, drawn: a strict count would lose the same ACK of each retransmission for ever. */
+static bool is_lost(void) {
+    static uint32_t random = 3;
+    random = random * 1664525u + 1013904223u;
+    frames_made++;
+    return (random >> 16) % LOSE_ONE_OF == 0;
+}
+
 /* Carries what `from` has to send to `to`, at the present instant, and loses some. */
 static bool carry(host *from, host *to) {
     bool carried = false;
@@ -72,8 +80,7 @@ static bool carry(host *from, host *to) {
         for (size_t i = 0; i < count; i++) {
             frames[i].interface = 0;
             frames[i].token = 0;
-            if (++frames_made % LOSE_EVERY != 0)
-                hf_engine_step(&to->engine, now_ns, &frames[i], 1, NULL);
+            if (!is_lost()) hf_engine_step(&to->engine, now_ns, &frames[i], 1, NULL);
         }
         hf_tx_taken(&from->engine, count);
         carried = true;
@@ -187,7 +194,7 @@ static void datagram(host *client, host *server) {
     size_t bytes = 0;
     hf_udp_from sender;
     hf_err err = HF_AGAIN;
-    for (int i = 0; i < 3 && err == HF_AGAIN; i++) { /* the wire may lose one, never two in a row */
+    for (int i = 0; i < 9 && err == HF_AGAIN; i++) { /* the wire may lose some */
         CHECK(hf_udp_send(&client->engine, from, &server_addr, 53, "hold fast", 9) == HF_OK);
         carry(client, server);
         err = hf_udp_receive(&server->engine, to, in, sizeof in, &bytes, &sender);
