@@ -583,7 +583,9 @@ static hf_ns poke(hf_watch *watch, const struct info *info, hf_ns now_ns) {
     const hf_ns first = watch->silent_bound_ns - 4 * spacing + GRACE_NS + spacing / 10;
     if (watch->silence_ns < first) return now_ns + (first - watch->silence_ns);
     const hf_ns due = (watch->silence_ns - first) / spacing + 1;
-    if (info->probes < due) {
+    /* One at a time: after a long absence of ours (a suspended machine) each must have its time. */
+    if (info->probes < due && now_ns >= watch->poked_at_ns + spacing) {
+        watch->poked_at_ns = now_ns;
         const unsigned idle_s = watch->probe_s;
         setsockopt(watch->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
     }
@@ -780,12 +782,13 @@ size_t hf_watch_text(const hf_watch *watch, char *to, size_t size) {
 
 /* ---- Closing ---- */
 
-/* Bytes that the peer has not acknowledged. A FIN in the queue counts as one there. */
-static uint64_t unacked_bytes(int fd, const struct info *info) {
+/* Bytes that the peer has not acknowledged. A FIN in the queue counts as one there, and is its end.
+ */
+static uint64_t unacked_bytes(int fd, const struct info *info, bool shut) {
     int waiting = 0;
     if (ioctl(fd, SIOCOUTQ, &waiting) != 0 || waiting < 0) return 0;
-    const bool with_fin =
-        info->state == TCP_FIN_WAIT1 || info->state == TCP_CLOSING || info->state == TCP_LAST_ACK;
+    const bool with_fin = shut || info->state == TCP_FIN_WAIT1 || info->state == TCP_CLOSING ||
+                          info->state == TCP_LAST_ACK;
     return (uint64_t)waiting - (with_fin && waiting > 0);
 }
 
@@ -795,8 +798,8 @@ static uint64_t unread_bytes(int fd) {
 }
 
 static void count_bytes(hf_receipt *receipt, uint64_t lost) {
-    receipt->bytes_lost = least(lost, receipt->bytes_written);
-    receipt->bytes_acked = receipt->bytes_written - receipt->bytes_lost;
+    receipt->bytes_lost = lost;
+    receipt->bytes_acked = receipt->bytes_written > lost ? receipt->bytes_written - lost : 0;
 }
 
 bool hf_closing_begin(hf_closing *closing, int fd, const hf_closing_options *options, hf_ns now_ns,
@@ -866,7 +869,7 @@ bool hf_closing_look(hf_closing *closing, hf_ns now_ns, hf_ns *ret_next_ns) {
     if (closing->fd < 0) return true;
     drain(closing);
     if (!read_info(closing->fd, &info)) memset(&info, 0, sizeof info);
-    count_bytes(receipt, unacked_bytes(closing->fd, &info));
+    count_bytes(receipt, unacked_bytes(closing->fd, &info, true));
     const bool over = info.state == TCP_CLOSE || info.state == 0;
     if (over && receipt->error == 0) receipt->error = pending_error(closing->fd);
     const bool clean = receipt->error == 0;
@@ -893,7 +896,7 @@ hf_receipt hf_closing_abort(int fd, uint64_t bytes_written) {
     receipt.mechanism = HF_CAUSE_BY_RST;
     receipt.bytes_unread = unread_bytes(fd);
     reset(fd);
-    if (read_info(fd, &info)) count_bytes(&receipt, unacked_bytes(fd, &info));
+    if (read_info(fd, &info)) count_bytes(&receipt, unacked_bytes(fd, &info, false));
     close(fd);
     return receipt;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -215,6 +216,47 @@ static void the_receipt_equals_what_the_peer_read_over_1000_closes(void **state)
         failed += status != 0;
     }
     assert_int_equal(failed, 0);
+}
+
+/* A reset with our FIN unacknowledged: the FIN is not a byte. */
+static void what_a_resetting_peer_had_is_counted_to_the_byte(void **state) {
+    (void)state;
+    hf_ns next_ns;
+    int held = 0;
+    const int small = 4096;
+    const pair p = pair_make(true);
+    setsockopt(p.theirs, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    const size_t written = send_some(p.ours, 200000);
+    hf_closing closing = begin(&p, written, 5 * HF_SECOND, HF_CLOSING_RST);
+    usleep(300000);
+    assert_false(hf_closing_look(&closing, hf_kernel_now(), &next_ns));
+    assert_int_equal(ioctl(p.theirs, FIONREAD, &held), 0);
+    close(p.theirs);
+    while (!hf_closing_look(&closing, hf_kernel_now(), &next_ns)) wait_a_little();
+    assert_int_equal(closing.receipt.cause, HF_CAUSE_END_PEER_RESET);
+    assert_int_equal(closing.receipt.bytes_acked, held);
+    assert_int_equal(closing.receipt.bytes_lost, written - (size_t)held);
+    assert_false(closing.receipt.fin_acked);
+}
+
+/* Silence that lies before the watch, without a probe, proves nothing. A suspended machine looks
+ * the same. */
+static void a_long_silence_without_probes_is_no_verdict(void **state) {
+    (void)state;
+    hf_watch watch;
+    hf_ns next_ns;
+    const hf_watch_bounds bounds = {.silent_ns = 3 * HF_SECOND};
+    const pair p = pair_make(false);
+    usleep(3500000);
+    assert_true(hf_watch_begin(&watch, p.ours, &bounds, hf_kernel_now(), NULL, NULL));
+    const hf_ns end = hf_kernel_now() + 2500 * HF_MS;
+    while (hf_kernel_now() < end) {
+        assert_int_equal(hf_watch_look(&watch, hf_kernel_now(), &next_ns), HF_WATCH_OK);
+        usleep(10000);
+    }
+    assert_true(watch.silence_ns < 1500 * HF_MS);
+    close(p.ours);
+    close(p.theirs);
 }
 
 static void a_receipt_reads_as_a_sentence(void **state) {
@@ -434,6 +476,8 @@ int main(void) {
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_receipt_equals_what_the_peer_read_over_1000_closes),
+        cmocka_unit_test(what_a_resetting_peer_had_is_counted_to_the_byte),
+        cmocka_unit_test(a_long_silence_without_probes_is_no_verdict),
         cmocka_unit_test(a_receipt_reads_as_a_sentence),
         cmocka_unit_test(a_listener_tells_its_queue_its_peak_and_its_drops),
         cmocka_unit_test(a_backlog_holds_what_comes_in_a_stall),

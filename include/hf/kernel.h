@@ -128,7 +128,7 @@ typedef struct hf_watch {
     uint64_t bytes_acked, busy_us;
     uint32_t segs_in, data_segs_in, new_segs_out, retrans_at_heard, syn_retrans;
     uint32_t probe_s, probe_every_ms, syns;
-    hf_ns shaken_at_ns, refused_first_ns;
+    hf_ns shaken_at_ns, refused_first_ns, poked_at_ns;
     bool outstanding, passed, doubted, has_rto_max;
 } hf_watch;
 
