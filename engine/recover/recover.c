@@ -183,14 +183,17 @@ static void partial_ack(hfi_ctx *ctx, hfi_conn *conn, uint32_t acked) {
 }
 
 /* The round trip that our own clock, echoed, tells (RFC 7323 4.1), in microseconds; 0 if none. It
- * is coarse, but good for what was sent more than once. */
+ * is coarse, but good for what was sent more than once. After a time-out only the echo of the last
+ * transmission counts: a peer whose ACK was lost answers the repeated segment with the old echo,
+ * which measures our own wait. */
 static hfi_us32 echoed_rtt(const hfi_ctx *ctx, const hfi_conn *conn, const hfi_tcp_view *seg) {
     if (!hfi_has(conn, HFI_F_TIMESTAMPS) || (seg->options.present & HFI_OPT_TIMESTAMPS) == 0)
         return 0;
-    const hfi_flow_key key = hfi_conn_key(ctx, conn);
-    const uint32_t ticks = hfi_timestamp(ctx, &key) - seg->options.ts_echo;
+    const uint32_t ticks = ctx->now_tick + conn->ts_offset - seg->options.ts_echo;
+    const uint32_t since_sent = ctx->now_tick - conn->elicited_at;
     const uint32_t most = (uint32_t)(ctx->limits->rto_max_ns / HFI_TICK_NS);
-    return ticks <= most ? hfi_max32(ticks, 1) * (uint32_t)(HFI_TICK_NS / HF_US) : 0;
+    if (ticks > most || (conn->backoff > 0 && ticks > since_sent + 1)) return 0;
+    return hfi_max32(ticks, 1) * (uint32_t)(HFI_TICK_NS / HF_US);
 }
 
 /* RFC 6298 3 and 5: a back-off stays in the RTO until there is a sample (MUST-18). */
