@@ -64,6 +64,13 @@ static hf_config small_config(uint8_t shape) {
     c.segments = (shape & 4) ? 7 : 40;
     c.ranges = (shape & 4) ? 5 : 64;
     c.option_sets = 4;
+    c.paths = 8;
+    c.neighbors = 4;
+    c.udp_sockets = 2;
+    c.reassembly = 1;
+    c.interfaces = 1;
+    c.addresses = 4;
+    c.routes = 6;
     c.tx_frames = FRAMES;
     c.chunk_bytes = 256;
     c.rx_chunks = (shape & 8) ? 20 : 200;
@@ -544,12 +551,12 @@ static void let_go(run *r) {
     hf_frame frames[FRAMES];
     for (int round = 0; round < 4000; round++) {
         size_t count;
+        while (r->held_count > 0) hf_tx_done(engine_of(r), r->held[--r->held_count]);
         while ((count = hf_tx_peek(engine_of(r), frames, FRAMES)) > 0) {
             for (size_t i = 0; i < count; i++) frame_check(r, &frames[i]);
             hf_tx_taken(engine_of(r), count);
             for (size_t i = 0; i < count; i++) hf_tx_done(engine_of(r), frames[i].token);
         }
-        while (r->held_count > 0) hf_tx_done(engine_of(r), r->held[--r->held_count]);
         hf_event event;
         while (hf_next_event(engine_of(r), &event)) continue;
         check_engine(engine_of(r), &r->memory);
