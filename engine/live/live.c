@@ -128,6 +128,14 @@ static void tell_if_raised(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_conn_event(ctx, conn, HF_EVENT_BOUND_RAISED);
 }
 
+/* A question that has not left yet is not asked again: what is due then waits, else the timer would
+ * be due over and over at one instant. Its leaving plans anew. */
+static hfi_tick after_asking(const hfi_ctx *ctx, const hfi_conn *conn, hfi_tick next) {
+    const uint16_t questions = HFI_P_SYN | HFI_P_SYN_ACK | HFI_P_PROBE | HFI_P_RESEND;
+    if ((conn->pending & questions) == 0 || hfi_tick_lt(ctx->now_tick, next)) return next;
+    return hfi_ticks_from(ctx, hfi_recover_patience_ns(conn));
+}
+
 void hfi_live_plan(hfi_ctx *ctx, hfi_conn *conn) {
     bool any = false;
     hfi_tick next = 0;
@@ -145,7 +153,7 @@ void hfi_live_plan(hfi_ctx *ctx, hfi_conn *conn) {
         if (!any || hfi_tick_lt(at, next)) any = true, next = at;
     }
     conn->timers = (uint8_t)(any ? conn->timers | HFI_T_LIVE : conn->timers & ~HFI_T_LIVE);
-    conn->live_at = next;
+    conn->live_at = any ? after_asking(ctx, conn, next) : next;
 }
 
 /* ---- What is due ---- */

@@ -172,9 +172,9 @@ static void drop_furthest(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_count(ctx, HF_CAUSE_DROP_REASSEMBLY_FULL);
 }
 
-/* Makes [start, end) part of the ranges: joined to those it touches, else a new one after `before`.
- */
-static bool range_add(hfi_ctx *ctx, hfi_conn *conn, hfi_index before, hf_seq start, hf_seq end,
+/* Makes [start, end) part of the ranges: joined to those it touches, else a new one after `before`,
+ * which the caller has seen to be free. */
+static void range_add(hfi_ctx *ctx, hfi_conn *conn, hfi_index before, hf_seq start, hf_seq end,
                       hfi_index chunk) {
     hfi_range *ranges = ctx->ranges;
     hfi_index at = before;
@@ -183,7 +183,7 @@ static bool range_add(hfi_ctx *ctx, hfi_conn *conn, hfi_index before, hf_seq sta
             ranges[before].end = end, ranges[before].chunk = chunk;
     } else {
         at = hfi_pool_take(&ctx->root->range_pool, ctx->range_next);
-        if (at == HFI_NONE) return false;
+        HF_ASSERT(at != HFI_NONE);
         hfi_index *link = before == HFI_NONE ? &conn->range_head : &ranges[before].next;
         ranges[at] = (hfi_range){start, end, chunk, *link};
         *link = at;
@@ -198,7 +198,6 @@ static bool range_add(hfi_ctx *ctx, hfi_conn *conn, hfi_index before, hf_seq sta
         range_free(ctx, conn, next);
     }
     conn->range_recent = at;
-    return true;
 }
 
 /* The last range that starts at or before seq, or HFI_NONE. */
@@ -227,6 +226,8 @@ static hf_cause take_out_of_order(hfi_ctx *ctx, hfi_conn *conn, const hfi_arriva
         if (before == last) return HF_CAUSE_DROP_REASSEMBLY_FULL;
         drop_furthest(ctx, conn);
     }
+    /* Looked at before anything is placed: a chunk that no range names would be lost. */
+    if (!joins && hfi_pool_left(&ctx->root->range_pool) == 0) return HF_CAUSE_DROP_REASSEMBLY_FULL;
     const hfi_index hint = before == HFI_NONE ? conn->rx_tail : ctx->ranges[before].chunk;
     /* The chunk of a range's last byte may lie beyond seq if the segment is inside the range. */
     if (joins && hf_seq_le(seq + bytes, ctx->ranges[before].end)) {
@@ -239,8 +240,7 @@ static hf_cause take_out_of_order(hfi_ctx *ctx, hfi_conn *conn, const hfi_arriva
     const hfi_index chunk = place(ctx, conn, arrival, from, seq + bytes - from, hint, &placed);
     if (placed == 0) return HF_CAUSE_DROP_NO_MEMORY;
     *ret_a = placed;
-    if (!range_add(ctx, conn, before, from, from + placed, chunk))
-        return HF_CAUSE_DROP_REASSEMBLY_FULL;
+    range_add(ctx, conn, before, from, from + placed, chunk);
     return HF_CAUSE_TOOK_DATA_OUT_OF_ORDER;
 }
 
@@ -283,6 +283,9 @@ static void note_segment_size(hfi_conn *conn, const hfi_arrival *arrival) {
 
 static hf_cause take_in_order(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arrival,
                               uint32_t bytes, uint32_t *ret_a) {
+    /* What is next comes before what is out of order, or a gap could keep its own filling out. */
+    while (hfi_pool_left(&ctx->root->rx_pool) == 0 && conn->range_head != HFI_NONE)
+        drop_furthest(ctx, conn);
     uint32_t placed;
     hfi_index chunk = place(ctx, conn, arrival, conn->rcv_nxt, bytes, conn->rx_tail, &placed);
     /* What lies beyond a gap must not keep out what fills it: it gives way, the furthest first. */
@@ -329,6 +332,7 @@ bool hfi_receive_fin_due(const hfi_conn *conn) {
 }
 
 void hfi_receive_take_fin(hfi_ctx *ctx, hfi_conn *conn) {
+    while (conn->range_head != HFI_NONE) drop_furthest(ctx, conn); /* nothing follows a FIN */
     conn->rcv_nxt++;
     if (conn->rcv_adv + 1 == conn->rcv_nxt) conn->rcv_adv++, ctx->root->rx_granted_bytes++;
     conn->flags |= HFI_F_PEER_FIN;
@@ -381,11 +385,11 @@ static bool worth_telling(const hfi_ctx *ctx, const hfi_conn *conn, hf_seq edge)
 }
 
 uint16_t hfi_receive_window_field(hfi_ctx *ctx, hfi_conn *conn) {
+    const uint32_t scale = hfi_has(conn, HFI_F_WSCALE) ? conn->rcv_wscale : 0;
     if (hfi_has(conn, HFI_F_PEER_FIN))
-        return (uint16_t)(hfi_min32(conn->rcv_adv - conn->rcv_nxt, 65535));
+        return (uint16_t)(hfi_min32((conn->rcv_adv - conn->rcv_nxt) >> scale, 65535));
     const hf_seq edge = right_edge(ctx, conn);
     const hf_seq target = worth_telling(ctx, conn, edge) ? edge : conn->rcv_adv;
-    const uint32_t scale = hfi_has(conn, HFI_F_WSCALE) ? conn->rcv_wscale : 0;
     const uint32_t window = target - conn->rcv_nxt;
     uint32_t field = hfi_min32(window >> scale, 65535);
     /* Rounding down must not take back what was told: then the field rounds up. So the edge creeps

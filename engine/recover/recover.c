@@ -144,9 +144,26 @@ static void count_reno_sack(hfi_ctx *ctx, hfi_conn *conn) {
         flight->sacked_bytes += conn->mss;
 }
 
+/* They can stand for no more than is out: who repeats ACKs at will must not make the pipe smaller
+ * than nothing. */
+static void limit_reno_sacks(hfi_ctx *ctx, hfi_conn *conn) {
+    if (conn->flight == HFI_NONE || hfi_has(conn, HFI_F_SACK)) return;
+    hfi_flight *flight = &ctx->flights[conn->flight];
+    flight->sacked_bytes =
+        hfi_min32(flight->sacked_bytes, hfi_in_flight(conn) - flight->lost_bytes);
+}
+
+/* The highest SACK says something only while it lies ahead. */
+static void forget_passed(hfi_ctx *ctx, hfi_conn *conn) {
+    if (conn->flight == HFI_NONE) return;
+    hfi_flight *flight = &ctx->flights[conn->flight];
+    if (hf_seq_le(flight->high_sacked, conn->snd_una)) flight->any_sacked = false;
+}
+
 static void start_fast_retransmit(hfi_ctx *ctx, hfi_conn *conn) {
     enter_recovery(ctx, conn);
     hfi_segq_lose_first(ctx, conn, conn->mss);
+    limit_reno_sacks(ctx, conn);
 }
 
 void hfi_recover_repeated_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg,
@@ -231,6 +248,8 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) 
         if (conn->flight != HFI_NONE && !hfi_has(conn, HFI_F_SACK))
             ctx->flights[conn->flight].sacked_bytes = 0;
     }
+    forget_passed(ctx, conn);
+    limit_reno_sacks(ctx, conn);
     if (!hfi_has(conn, HFI_F_RECOVERY) && was_limited)
         congest_set(ctx, conn, hfi_congest_acked(congest_of(ctx, conn), acked, conn->mss));
     hfi_recover_restart_timer(ctx, conn);

@@ -125,7 +125,10 @@ bool hfi_segq_split(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t byte
 
 static void mark_lost(hfi_flight *flight, const hfi_ctx *ctx, hfi_index index) {
     hfi_segment *segment = &ctx->segments[index];
-    segment->flags = (uint16_t)((segment->flags | HFI_SEG_LOST) & ~HFI_SEG_RESENT);
+    /* SACKed, and yet the oldest missing: its receiver has taken the SACK back (RFC 2018 8). */
+    if ((segment->flags & HFI_SEG_SACKED) != 0) flight->sacked_bytes -= segment->bytes;
+    segment->flags =
+        (uint16_t)((segment->flags | HFI_SEG_LOST) & ~(HFI_SEG_RESENT | HFI_SEG_SACKED));
     flight->lost_bytes += segment->bytes;
     if (flight->resend == HFI_NONE || hf_seq_lt(segment->seq, ctx->segments[flight->resend].seq))
         flight->resend = index;

@@ -151,7 +151,8 @@ hf_err hf_send_commit(hf_engine *engine, hf_conn handle, size_t bytes) {
     const uint32_t offset = hfi_snd_offset(conn, conn->snd_end);
     const bool fits =
         bytes <= hfi_min32(hfi_chunk_room(&e->ctx.tx, offset), hfi_send_room(&e->ctx, conn)) &&
-        conn->tx_tail != HFI_NONE;
+        conn->tx_tail != HFI_NONE &&
+        e->ctx.tx.number[conn->tx_tail] == hfi_chunk_number(&e->ctx.tx, offset);
     if (bytes > 0 && !fits) return HF_ARGUMENT;
     hfi_send_commit(&e->ctx, conn, (uint32_t)bytes);
     hfi_tcp_settle(&e->ctx, conn);

@@ -85,6 +85,7 @@ bool hfi_tcp_emit(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departur
     const bool opening = conn->state == HF_SYN_SENT || conn->state == HF_SYN_RECEIVED;
     if (opening && emit_handshake(ctx, conn, ret)) return true;
     if (conn->state == HF_SYN_SENT) return false;
+    if (!opening) take_pending(conn, HFI_P_SYN | HFI_P_SYN_ACK); /* the handshake is done */
     if (opening || !emit_data(ctx, conn, super_max, ret)) {
         if (take_pending(conn, HFI_P_PROBE)) {
             hfi_live_probe(ctx, conn, ret);

@@ -121,7 +121,9 @@ static hf_cause check_ack_range(step *s) {
 }
 
 static hf_cause ack_in_syn_received(step *s) {
-    if (s->seg->ack != s->conn->iss + 1) {
+    /* Our SYN-ACK may not have left yet: then nothing can acknowledge it. */
+    const bool left = s->conn->snd_nxt == s->conn->iss + 1;
+    if (!left || s->seg->ack != s->conn->iss + 1) {
         const hfi_departure reset = hfi_reply_reset(s->arrival, HF_CAUSE_SENT_RST_BAD_ACK);
         hfi_reply_send(s->ctx, s->effects, &reset);
         return drop(s, HF_CAUSE_DROP_ACK_OF_UNSENT);

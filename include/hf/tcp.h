@@ -106,7 +106,7 @@ hf_err hf_listener_status_get(const hf_engine *engine, hf_listener listener,
 hf_err hf_send(hf_engine *engine, hf_conn conn, const void *data, size_t bytes, size_t *ret_taken);
 
 /* Lends room in the queue, at least 1 byte and often a whole chunk; write there, then commit what
- * was written before any other call on the connection. */
+ * was written before any other call on the connection and before the next step. */
 hf_err hf_send_reserve(hf_engine *engine, hf_conn conn, void **ret_room, size_t *ret_bytes);
 hf_err hf_send_commit(hf_engine *engine, hf_conn conn, size_t bytes);
 
