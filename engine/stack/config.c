@@ -37,7 +37,7 @@ void hf_config_default(hf_config *config) {
     config->neighbors = 256;
     config->paths = 1024;
     config->udp_sockets = 16;
-    config->tx_frames = 64;
+    config->tx_frames = 256;
     config->reassembly = 8;
     config->reassembly_bytes = 9000;
     config->udp_buffers = 128;

@@ -124,6 +124,9 @@ hf_err hf_receive_consume(hf_engine *engine, hf_conn conn, size_t bytes);
 
 /* ---- CLOSE, ABORT ---- */
 
+/* How a close ends that is not finished by its deadline. DETACH: as an orphan does, by RST if
+ * something of ours is unacknowledged, silently if only the peer's FIN is missing. RST: in any case.
+ */
 typedef enum hf_at_deadline { HF_DEADLINE_DETACH, HF_DEADLINE_RST } hf_at_deadline;
 
 typedef struct hf_close_options {
@@ -135,8 +138,9 @@ typedef struct hf_close_options {
 hf_err hf_shutdown(hf_engine *engine, hf_conn conn);
 
 /* Closes both sides, in order: queued data, FIN; what still arrives is refused by RST (SHLD-3), and
- * so is a close with unread data. HF_EVENT_END follows, with the outcome; at the deadline the
- * connection is reset or left to the engine. options may be NULL. */
+ * so is a close with unread data. HF_EVENT_END follows, with the outcome, at the deadline at the
+ * latest (END_CLOSE_DEADLINE). Who does not care for the outcome releases the handle: the engine goes
+ * on alone, within the same limits. options may be NULL. */
 hf_err hf_close(hf_engine *engine, hf_conn conn, const hf_close_options *options);
 
 /* Resets the connection and throws away what is queued; HF_EVENT_END follows at once. */
