@@ -238,7 +238,8 @@ static uint32_t choose_payload(program *p, const hfi_tcp_view *view) {
 }
 
 /* Hands a packet over in one or two parts, perhaps as a merged super-segment. */
-static void give_packet(run *r, const uint8_t *packet, uint32_t bytes, uint32_t header_bytes) {
+static void give_packet(run *r, const uint8_t *packet, uint32_t bytes, uint32_t header_bytes,
+                        bool whole) {
     const uint8_t how = take8(&r->input);
     const uint32_t cut = (how & 1) && bytes > header_bytes ? header_bytes + how % 7 : bytes;
     const uint32_t head = cut < bytes ? cut : bytes;
@@ -250,7 +251,7 @@ static void give_packet(run *r, const uint8_t *packet, uint32_t bytes, uint32_t 
     hf_frame frame = {.total_bytes = bytes,
                       .part_count = head < bytes ? 2 : 1,
                       .parts = {{first, head}, {second, bytes - head}}};
-    if (how & 2) {
+    if ((how & 2) && whole) { /* nobody vouches for what is spoiled */
         frame.flags = HF_FRAME_GSO4 | HF_FRAME_CSUM_OK;
         frame.gso_bytes = (uint16_t)(100 + how);
     }
@@ -284,7 +285,7 @@ static void segment_in(run *r) {
         packet[take16(p) % bytes] ^= (uint8_t)(1 + (damage & 7));
         if (damage & 8) given = take16(p) % (bytes + 1);
     }
-    give_packet(r, packet, given, given < headers ? given : headers);
+    give_packet(r, packet, given, given < headers ? given : headers, damage < 224);
 }
 
 /* ---- Time ---- */

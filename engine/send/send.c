@@ -60,7 +60,11 @@ static void fill(hfi_ctx *ctx, const hfi_conn *conn, hf_seq seq, uint32_t bytes,
 static bool send_again(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t max, bool forced,
                        hfi_departure *ret) {
     hfi_segment *segment = &ctx->segments[index];
-    if (segment->bytes > max && !hfi_segq_split(ctx, conn, index, max)) return false;
+    /* Without a descriptor to split with, a time-out still sends the head, and the ACK trims it: else
+     * everybody's descriptors could wait for this one segment for ever. */
+    if (segment->bytes > max && !hfi_segq_split(ctx, conn, index, max) && !forced) return false;
+    const uint32_t bytes = hfi_min32(segment->bytes, max);
+    const bool fin = bytes == segment->bytes && (segment->flags & HFI_SEG_FIN) != 0;
     ret->cause = resend_cause(ctx, conn, segment, forced);
     ret->a = ret->cause == HF_CAUSE_SENT_RETRANSMISSION_BOUND
                  ? (uint32_t)((uint64_t)(ctx->now_tick - conn->heard_at) * HFI_TICK_NS / HF_MS)
@@ -68,8 +72,7 @@ static bool send_again(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t m
     ret->b = ret->cause == HF_CAUSE_SENT_RETRANSMISSION_BOUND  ? conn->unanswered + 1u
              : ret->cause == HF_CAUSE_SENT_RETRANSMISSION_FAST ? conn->duplicate_acks
                                                                : conn->backoff;
-    fill(ctx, conn, segment->seq, segment->bytes, (segment->flags & HFI_SEG_FIN) != 0,
-         segment->chunk, ret);
+    fill(ctx, conn, segment->seq, bytes, fin, segment->chunk, ret);
     hfi_segq_resent(ctx, conn, index);
     if (conn->retransmissions < UINT16_MAX) conn->retransmissions++;
     if (segment->seq == conn->snd_una && conn->transmissions < UINT8_MAX) conn->transmissions++;
