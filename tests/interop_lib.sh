@@ -108,7 +108,11 @@ make_far() {
     ip -n far link set lo up
     ip -n far addr add 10.98.0.2/24 dev veth-far
     ip -n far route add default via 10.98.0.1
+    ip addr add fd98::1/64 dev veth-near nodad
+    ip -n far addr add fd98::2/64 dev veth-far nodad
+    ip -n far -6 route add default via fd98::1
     echo 1 >/proc/sys/net/ipv4/ip_forward
+    echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
 }
 
 # lose PERCENT: of the packets that are forwarded, each direction alike; 100 cuts the cable. mend ends it.
@@ -116,7 +120,7 @@ lose() {
     local which="numgen random mod 100 < $1"
     [ "$1" != 100 ] || which=""
     nft -f - <<RULES
-table ip loss {
+table inet loss {
     chain forward {
         type filter hook forward priority 0
         $which counter drop
@@ -125,9 +129,9 @@ table ip loss {
 RULES
 }
 
-mend() { nft delete table ip loss; }
+mend() { nft delete table inet loss; }
 
-lost_packets() { nft list table ip loss | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
+lost_packets() { nft list table inet loss | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'; }
 
 start_nginx() {
     cat >"$work/nginx.conf" <<CONF

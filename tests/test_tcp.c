@@ -237,6 +237,20 @@ static void slots_of_ended_connections_are_used_again(void **state) {
     rig_end(&r);
 }
 
+static void a_port_is_listened_on_once_an_address(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r);
+    hf_listener first, second;
+    const hf_listen_options any = {.port = 80}, one = {.local = r.addr[1], .port = 80};
+    assert_int_equal(hf_listen(&r.engine[1], &any, &first), HF_OK);
+    assert_int_equal(hf_listen(&r.engine[1], &any, &second), HF_PORT_IN_USE);
+    assert_int_equal(hf_listen(&r.engine[1], &one, &second), HF_OK);
+    assert_int_equal(hf_listener_close(&r.engine[1], first), HF_OK);
+    assert_int_equal(hf_listen(&r.engine[1], &any, &first), HF_OK);
+    rig_end(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handshake_takes_three_segments_and_both_are_established),
@@ -250,6 +264,7 @@ int main(void) {
         cmocka_unit_test(a_closed_window_is_probed_and_a_live_peer_is_never_given_up),
         cmocka_unit_test(abort_resets_the_peer_and_says_what_it_threw_away),
         cmocka_unit_test(slots_of_ended_connections_are_used_again),
+        cmocka_unit_test(a_port_is_listened_on_once_an_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
