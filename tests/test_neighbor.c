@@ -234,6 +234,22 @@ static void a_stranger_from_another_network_is_answered_and_not_remembered(void 
     assert_int_equal(w->neighbors.state->used, 0);
 }
 
+static void nobody_can_ask_as_a_group_and_so_take_what_we_send_to_it(void **state) {
+    world *w = *state;
+    const hf_addr group = {{0xff, 2, [15] = 0xfb}};
+    hfi_mac mac;
+    assert_int_equal(arp(w, HFI_ARP_REQUEST, addr4(255), evil_mac, addr4(7)),
+                     HF_CAUSE_DROP_NEIGHBOR);
+    assert_false(w->effect.answer);
+    assert_int_equal(want(w, addr4(255), &mac), HFI_NEIGHBOR_KNOWN);
+    assert_int_equal(mac.b[0], 0xff);
+    assert_int_equal(solicit(w, group, evil_mac, addr6(7)), HF_CAUSE_DROP_NEIGHBOR);
+    assert_false(w->effect.answer);
+    assert_int_equal(want(w, group, &mac), HFI_NEIGHBOR_KNOWN);
+    assert_int_equal(mac.b[0], 0x33);
+    assert_int_equal(w->neighbors.state->used, 0);
+}
+
 /* ---- Limits. ---- */
 
 static void a_flood_of_questions_pushes_out_only_other_askers(void **state) {
@@ -406,6 +422,7 @@ int main(void) {
         WITH_WORLD(who_only_checks_an_address_is_answered_and_not_remembered),
         WITH_WORLD(questions_for_others_are_not_answered),
         WITH_WORLD(a_stranger_from_another_network_is_answered_and_not_remembered),
+        WITH_WORLD(nobody_can_ask_as_a_group_and_so_take_what_we_send_to_it),
         WITH_WORLD(a_flood_of_questions_pushes_out_only_other_askers),
         WITH_WORLD(a_full_table_gives_up_the_one_unwanted_for_longest_but_none_waited_for),
         WITH_WORLD(more_actions_than_room_come_with_the_next_call),

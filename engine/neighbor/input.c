@@ -51,6 +51,8 @@ hf_cause hfi_neighbor_arp_input(hfi_neighbors *neighbors, const hfi_ip *ip, uint
     const bool has_sender = !hf_addr_is_any(&arp->sender);
     if (has_sender && hfi_ip_address_find(ip, &arp->sender) != HFI_NONE)
         return HF_CAUSE_DROP_NEIGHBOR;
+    /* An entry for a broadcast address would bring the claimant what we send to everybody. */
+    if (hfi_ip_is_broadcast(ip, &arp->sender)) return HF_CAUSE_DROP_NEIGHBOR;
     hfi_index index = has_sender ? hfi_neighbor_find(neighbors, interface, &arp->sender) : HFI_NONE;
     if (index != HFI_NONE) {
         const bool answers_us = !is_request && for_us && hfi_mac_equal(&arp->target_mac, &own_mac);
@@ -199,6 +201,9 @@ hf_cause hfi_neighbor_nd_input(hfi_neighbors *neighbors, hfi_ip *ip, uint32_t in
                                const hfi_nd_view *nd, hf_ns now_ns,
                                hfi_neighbor_effect *ret_effect) {
     *ret_effect = (hfi_neighbor_effect){0};
+    /* RFC 4291 2.7: nobody sends from a group. An entry for one would bring the claimant what we
+     * send to it. */
+    if (hfi_addr_is_multicast(&packet->source)) return HF_CAUSE_DROP_NEIGHBOR;
     switch (nd->type) {
     case HFI_ND_NEIGHBOR_SOLICITATION:
         return solicitation_input(neighbors, ip, interface, packet, from_mac, nd, now_ns,
