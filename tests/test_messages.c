@@ -175,6 +175,20 @@ static hf_conn connected(net *n) {
 }
 
 /* G01, G02. */
+/* RFC 1122 3.2.1.3: a broadcast address is nobody's, and answered it would reach everybody. */
+static void an_echo_request_from_a_broadcast_address_is_not_answered(void **state) {
+    net *n = *state;
+    const hf_addr sources[] = {hf_addr4(192, 0, 2, 255), hf_addr4(255, 255, 255, 255)};
+    const hf_addr own = net_addr4(0);
+    uint8_t packet[64];
+    for (int i = 0; i < 2; i++) {
+        const uint32_t length = icmp_packet(packet, 8, 0, 0x00070009, "ahoy", 4);
+        hfi_ip4_build(packet, &sources[i], &own, HFI_IP_ICMP4, 64, 0, 7, false, 12);
+        assert_int_equal(net_inject(n, 0, packet, length).action, HF_VERDICT_DROPPED);
+        assert_int_equal(net_count(n, 0, HF_CAUSE_SENT_ECHO_REPLY), 0);
+    }
+}
+
 static void an_error_about_what_is_in_flight_is_noted_and_another_ignored(void **state) {
     net *n = *state;
     const hf_conn client = connected(n);
@@ -394,6 +408,7 @@ int main(void) {
         WITH_IP(a_port_without_socket_answers_unreachable_within_its_limit),
         WITH_IP(udp_calls_say_what_is_wrong),
         WITH_IP(an_echo_request_comes_back_as_it_went),
+        WITH_IP(an_echo_request_from_a_broadcast_address_is_not_answered),
         WITH_IP(an_error_about_what_is_in_flight_is_noted_and_another_ignored),
         WITH_IP(a_hard_error_ends_an_attempt),
         WITH_IP(a_narrow_path_is_found_and_remembered_for_the_next_connection),

@@ -146,7 +146,8 @@ hf_verdict hfi_rx_icmp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view *
         return hfi_rx_nd(e, frame, ip, skip);
     }
     /* What was sent to many is neither answered (RFC 1122 3.2.2.6) nor believed. */
-    if (local == HFI_NONE || hf_addr_is_any(&ip->source) || hfi_addr_is_multicast(&ip->source))
+    if (local == HFI_NONE || hf_addr_is_any(&ip->source) || hfi_addr_is_multicast(&ip->source) ||
+        hfi_ip_is_broadcast(&e->ip, &ip->source)) /* RFC 1122 3.2.1.3 */
         return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_ICMP_UNKNOWN);
     const hf_cause sorted = hfi_icmp_sort(ip, &icmp, &result);
     if (sorted != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, sorted);
