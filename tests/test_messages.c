@@ -1,6 +1,7 @@
 /* UDP, ICMP and fragments through the public calls. */
 #include "net_rig.h"
 #include "wire/icmp.h"
+#include "wire/nd.h"
 #include "wire/udp.h"
 
 static int setup(void **state) {
@@ -303,6 +304,35 @@ static void an_echo_request_in_ipv6_comes_back(void **state) {
     assert_memory_equal(reply->data + 48, "ahoy, mate!", 11);
 }
 
+/* A solicitation from host 1 for host 0's address, with a fragment header of a packet that is in
+ * no pieces, or without. */
+static uint32_t solicitation(uint8_t *to, bool fragment_header) {
+    const hf_addr from = net_addr6(1), dst = net_addr6(0);
+    const hfi_mac own = {{2, 0, 0, 0, 0, 0x10}}, peer = {{2, 0, 0, 0, 0, 0x11}};
+    const hfi_nd_view nd = {.type = HFI_ND_NEIGHBOR_SOLICITATION,
+                            .has_source_mac = true,
+                            .source_mac = peer,
+                            .target = dst};
+    const uint32_t extra = fragment_header ? 8 : 0;
+    uint8_t *const ip = to + HFI_ETH_BYTES, *const extension = ip + HFI_IP6_BYTES;
+    hfi_eth_build(to, &own, &peer, HFI_ETH_IP6);
+    memset(extension, 0, 8);
+    extension[0] = HFI_IP_ICMP6;
+    const uint32_t bytes = hfi_nd_build(extension + extra, &from, &dst, &nd);
+    hfi_ip6_build(ip, &from, &dst, fragment_header ? 44 : HFI_IP_ICMP6, 255, 0, 0, extra + bytes);
+    return HFI_ETH_BYTES + HFI_IP6_BYTES + extra + bytes;
+}
+
+static void neighbour_discovery_with_a_fragment_header_is_not_believed(void **state) {
+    net *n = *state;
+    uint8_t frame[128];
+    net_run(n, 3 * HF_SECOND);
+    assert_int_equal(net_inject(n, 0, frame, solicitation(frame, true)).cause,
+                     HF_CAUSE_DROP_NEIGHBOR);
+    assert_int_equal(net_inject(n, 0, frame, solicitation(frame, false)).cause,
+                     HF_CAUSE_TOOK_NEIGHBOR);
+}
+
 static void a_port_without_socket_is_told_in_ipv6_with_the_packet_quoted(void **state) {
     net *n = *state;
     const hf_udp a = net_udp_open(n, 0, 1234);
@@ -413,6 +443,7 @@ int main(void) {
         WITH_IP(a_hard_error_ends_an_attempt),
         WITH_IP(a_narrow_path_is_found_and_remembered_for_the_next_connection),
         WITH_IP(an_echo_request_in_ipv6_comes_back),
+        WITH_NET(neighbour_discovery_with_a_fragment_header_is_not_believed),
         WITH_IP(a_port_without_socket_is_told_in_ipv6_with_the_packet_quoted),
         WITH_IP(a_datagram_without_checksum_is_taken_in_ipv4_only),
         WITH_IP(datagrams_with_wrong_lengths_or_sums_are_dropped),

@@ -141,7 +141,7 @@ hf_verdict hfi_rx_icmp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view *
     if (parse != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, parse);
     if (!hfi_rx_sum_good(frame, ip, skip))
         return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_ICMP_HEADER);
-    if (is_nd(ip, message)) { /* RFC 6980 5: never in fragments */
+    if (is_nd(ip, message)) { /* RFC 6980 5: never with a fragment header */
         if (was_fragmented) return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_NEIGHBOR);
         return hfi_rx_nd(e, frame, ip, skip);
     }

@@ -145,7 +145,7 @@ static hf_verdict rx_ip(hfi_engine *e, const hf_frame *frame, uint32_t skip) {
     const hf_cause wire = check_wire_addresses(e, frame->interface, &ip);
     if (wire != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, wire);
     if (ip.is_fragment) return rx_fragment(e, frame, &ip, skip, local);
-    return rx_transport(e, frame, &ip, skip + ip.header_bytes, local, false);
+    return rx_transport(e, frame, &ip, skip + ip.header_bytes, local, ip.has_fragment_header);
 }
 
 /* ---- Ethernet. ---- */

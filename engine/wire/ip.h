@@ -49,6 +49,7 @@ typedef struct hfi_ip_view {
     uint32_t payload_bytes;
     bool is_fragment;
     bool more_fragments;
+    bool has_fragment_header; /* IPv6: an atomic fragment, which is no fragment, has one too. */
     uint32_t fragment_offset; /* In bytes. */
     uint32_t fragment_id;     /* IPv4: of every packet. IPv6: of a packet with a fragment header. */
 } hfi_ip_view;

@@ -53,7 +53,7 @@ static hf_cause ip6_fragment_take(ip6_walk *walk, hfi_ip_view *view) {
     if (walk->fragment_seen) return HF_CAUSE_DROP_IP_HEADER;
     const uint8_t *const header = walk->packet + walk->at;
     const uint16_t fragment = hfi_load16(header + 2);
-    walk->fragment_seen = true;
+    walk->fragment_seen = view->has_fragment_header = true;
     view->more_fragments = (fragment & 1) != 0;
     view->fragment_offset = fragment & 0xfff8u;
     view->is_fragment = view->more_fragments || view->fragment_offset != 0;
