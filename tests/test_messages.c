@@ -374,6 +374,22 @@ static void a_datagram_without_checksum_is_taken_in_ipv4_only(void **state) {
     assert_int_equal(n->last_verdict[0], HF_CAUSE_DROP_UDP_HEADER);
 }
 
+/* As LAND does with TCP: a server that answers would answer itself for ever. */
+static void what_claims_to_come_from_ourselves_is_dropped(void **state) {
+    net *n = *state;
+    const hf_addr own = net_addr4(0);
+    const hf_udp a = net_udp_open(n, 0, 7);
+    uint8_t packet[64];
+    const uint32_t at = hfi_ip4_build(packet, &own, &own, HFI_IP_UDP, 64, 0, 7, false, 10);
+    hfi_udp_build(packet + at, 7, 7, 2);
+    memcpy(packet + at + 8, "hi", 2);
+    assert_int_equal(net_inject(n, 0, packet, at + 10).cause, HF_CAUSE_DROP_IP_SOURCE);
+    assert_int_equal(net_events(n, 0, HF_OBJECT_UDP, a.index), 0);
+    const uint32_t length = icmp_packet(packet, 8, 0, 0x00070009, "ahoy", 4);
+    hfi_ip4_build(packet, &own, &own, HFI_IP_ICMP4, 64, 0, 7, false, 12);
+    assert_int_equal(net_inject(n, 0, packet, length).cause, HF_CAUSE_DROP_IP_SOURCE);
+}
+
 /* A header that promises more or less than the packet has; a port of 0 is nobody's but answers go nowhere. */
 static void datagrams_with_wrong_lengths_or_sums_are_dropped(void **state) {
     net *n = *state;
@@ -446,6 +462,7 @@ int main(void) {
         WITH_NET(neighbour_discovery_with_a_fragment_header_is_not_believed),
         WITH_IP(a_port_without_socket_is_told_in_ipv6_with_the_packet_quoted),
         WITH_IP(a_datagram_without_checksum_is_taken_in_ipv4_only),
+        WITH_IP(what_claims_to_come_from_ourselves_is_dropped),
         WITH_IP(datagrams_with_wrong_lengths_or_sums_are_dropped),
         WITH_IP(a_datagram_in_fragments_arrives_whole),
     };

@@ -91,11 +91,15 @@ static bool is_for_us(const hfi_engine *e, uint32_t interface, const hfi_ip_view
     return hfi_ip_is_broadcast(&e->ip, &ip->destination);
 }
 
-/* Addresses that stay inside a host never come from a wire (RFC 1122 3.2.1.3 g, RFC 4291 2.5.3). */
+/* Addresses that stay inside a host never come from a wire (RFC 1122 3.2.1.3 g, RFC 4291 2.5.3),
+ * nor do ours: who answered would answer himself for ever. TCP's own check is LAND's, since its
+ * handshake ends such a talk. */
 static hf_cause check_wire_addresses(const hfi_engine *e, uint32_t interface,
                                      const hfi_ip_view *ip) {
     if (e->ip.interfaces[interface].link == HF_LINK_LOOPBACK) return HF_CAUSE_NONE;
-    if (hfi_addr_is_loopback(&ip->source)) return HF_CAUSE_DROP_IP_SOURCE;
+    const bool from_self =
+        ip->protocol != HFI_IP_TCP && hfi_ip_local(&e->ip, &ip->source) != HFI_NONE;
+    if (from_self || hfi_addr_is_loopback(&ip->source)) return HF_CAUSE_DROP_IP_SOURCE;
     return hfi_addr_is_loopback(&ip->destination) ? HF_CAUSE_DROP_NOT_OURS : HF_CAUSE_NONE;
 }
 
