@@ -1,5 +1,6 @@
 /* UDP, ICMP and fragments through the public calls. */
 #include "net_rig.h"
+#include "stack/engine.h"
 #include "wire/icmp.h"
 #include "wire/nd.h"
 #include "wire/udp.h"
@@ -116,6 +117,17 @@ static void udp_calls_say_what_is_wrong(void **state) {
     assert_int_equal(hf_udp_close(e, a), HF_OK);
     assert_int_equal(hf_udp_close(e, a), HF_STALE);
     assert_int_equal(hf_udp_send(e, a, &to, 7, "x", 1), HF_STALE);
+}
+
+static void an_address_that_is_gone_sends_no_datagrams(void **state) {
+    net *n = *state;
+    hfi_ip *ip = &hfi_of(&n->engine[0])->ip;
+    const hf_addr own = net_addr4(0), to = net_addr4(1);
+    hf_udp a;
+    assert_int_equal(hf_udp_open(&n->engine[0], &own, 9, &a), HF_OK);
+    assert_int_equal(hf_udp_send(&n->engine[0], a, &to, 9, "x", 1), HF_OK);
+    hfi_ip_address_remove(ip, hfi_ip_local(ip, &own));
+    assert_int_equal(hf_udp_send(&n->engine[0], a, &to, 9, "x", 1), HF_NO_ADDRESS);
 }
 
 /* ---- ICMP. ---- */
@@ -453,6 +465,7 @@ int main(void) {
         WITH_NET(a_broadcast_reaches_every_socket_on_the_link),
         WITH_IP(a_port_without_socket_answers_unreachable_within_its_limit),
         WITH_IP(udp_calls_say_what_is_wrong),
+        WITH_IP(an_address_that_is_gone_sends_no_datagrams),
         WITH_IP(an_echo_request_comes_back_as_it_went),
         WITH_IP(an_echo_request_from_a_broadcast_address_is_not_answered),
         WITH_IP(an_error_about_what_is_in_flight_is_noted_and_another_ignored),

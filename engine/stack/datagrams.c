@@ -128,6 +128,8 @@ hf_err hf_udp_send(hf_engine *engine, hf_udp udp, const hf_addr *to, uint16_t po
     if (port == 0 || hf_addr_is_any(to)) return HF_ARGUMENT;
     uint32_t local = socket->local_index;
     if (local != HFI_NONE && hf_addr_is4(&socket->local) != hf_addr_is4(to)) return HF_NO_ADDRESS;
+    /* RFC 4862 5.5.4: its valid lifetime may have ended since. */
+    if (local != HFI_NONE && hfi_ip_local(&e->ip, &socket->local) == HFI_NONE) return HF_NO_ADDRESS;
     datagram_out out = {.to = *to, .from_port = socket->port, .to_port = port, .data = data};
     const hf_err err = hfi_link_datagram_exit(e, to, &local, &out.exit);
     if (err != HF_OK) return err;
