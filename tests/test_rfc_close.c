@@ -258,6 +258,22 @@ static void abort_resets_and_says_what_was_thrown_away(void **state) {
     peer_end(&p);
 }
 
+static void a_close_deadline_beyond_all_stamps_does_not_end_at_once(void **state) {
+    (void)state;
+    const hf_ns deadlines[] = {30 * UINT64_C(86400) * HF_SECOND, HF_NEVER};
+    for (int i = 0; i < 2; i++) {
+        peer p;
+        peer_begin(&p);
+        peer_listen_and_accept(&p);
+        peer_app_sends(&p, 33);
+        const hf_close_options options = {deadlines[i], HF_DEADLINE_RST};
+        assert_int_equal(hf_close(&p.engine, p.conn, &options), HF_OK);
+        peer_run(&p, 10 * HF_MS);
+        assert_int_equal(peer_state(&p), HF_FIN_WAIT_1);
+        peer_end(&p);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fin_moves_each_state_to_the_next),
@@ -272,6 +288,7 @@ int main(void) {
         cmocka_unit_test(lost_fins_and_last_acks_are_sent_again),
         cmocka_unit_test(data_and_close_at_once_leave_in_one_segment),
         cmocka_unit_test(abort_resets_and_says_what_was_thrown_away),
+        cmocka_unit_test(a_close_deadline_beyond_all_stamps_does_not_end_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

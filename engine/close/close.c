@@ -9,8 +9,11 @@ void hfi_close_shutdown(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_conn_owe(ctx, conn, HFI_P_DATA);
 }
 
+/* Stamps reach 24 days: a longer wait would seem to lie in the past, and end the connection now. */
+#define LIMIT_MAX_NS (UINT64_C(86400) * 20 * HF_SECOND)
+
 void hfi_close_limit(hfi_ctx *ctx, hfi_conn *conn, hf_ns wait_ns) {
-    const hfi_tick at = hfi_ticks_from(ctx, wait_ns);
+    const hfi_tick at = hfi_ticks_from(ctx, hfi_min64(wait_ns, LIMIT_MAX_NS));
     if ((conn->timers & HFI_T_CLOSE) != 0 && hfi_tick_le(conn->close_at, at)) return;
     conn->timers |= HFI_T_CLOSE;
     conn->close_at = at;

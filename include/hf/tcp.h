@@ -130,7 +130,7 @@ hf_err hf_receive_consume(hf_engine *engine, hf_conn conn, size_t bytes);
 typedef enum hf_at_deadline { HF_DEADLINE_DETACH, HF_DEADLINE_RST } hf_at_deadline;
 
 typedef struct hf_close_options {
-    hf_ns deadline_ns; /* a wait from now; 0 means the profile's orphan limit */
+    hf_ns deadline_ns; /* a wait from now, 20 days at most; 0: the profile's orphan limit */
     hf_at_deadline at_deadline;
 } hf_close_options;
 
