@@ -274,6 +274,25 @@ static void a_close_deadline_beyond_all_stamps_does_not_end_at_once(void **state
     }
 }
 
+/* The peer's FIN and its ACK of ours come in one batch, before our ACK could leave. */
+static void a_fin_is_acknowledged_though_the_ack_of_ours_ends_the_connection(void **state) {
+    (void)state;
+    peer p;
+    peer_begin(&p);
+    peer_reach(&p, HF_FIN_WAIT_1);
+    peer_send_view(&p, (hfi_tcp_view){.flags = HFI_TCP_FIN | HFI_TCP_ACK,
+                                      .seq = p.seq,
+                                      .ack = p.ack,
+                                      .window = p.window});
+    p.seq++;
+    p.ack++;
+    peer_says(&p, HFI_TCP_ACK, 0);
+    assert_int_equal(peer_conn_end(&p).time_wait, HF_TW_BOTH);
+    peer_expect_ack(&p, p.seq);
+    peer_expect_nothing(&p);
+    peer_end(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fin_moves_each_state_to_the_next),
@@ -289,6 +308,7 @@ int main(void) {
         cmocka_unit_test(data_and_close_at_once_leave_in_one_segment),
         cmocka_unit_test(abort_resets_and_says_what_was_thrown_away),
         cmocka_unit_test(a_close_deadline_beyond_all_stamps_does_not_end_at_once),
+        cmocka_unit_test(a_fin_is_acknowledged_though_the_ack_of_ours_ends_the_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

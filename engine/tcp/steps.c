@@ -145,8 +145,10 @@ static hf_cause fin_acked(step *s) {
             hfi_close_limit(s->ctx, conn, s->ctx->limits->fin_wait_2_ns);
         s->told = HF_CAUSE_TOOK_FIN_ACK;
     } else if (conn->state == HF_CLOSING) {
+        /* The peer has had its ACK, unless its FIN came just before, in the same batch. */
+        const bool owed = (conn->pending & HFI_P_ACK) != 0;
         hfi_tcp_time_wait(s->ctx, conn, s->effects);
-        s->effects->reply = false; /* the peer has had its ACK */
+        s->effects->reply = owed;
         return HF_CAUSE_TOOK_FIN_ACK;
     } else if (conn->state == HF_LAST_ACK) {
         hfi_close_end(s->ctx, conn, HF_CAUSE_END_CLOSED, HF_CAUSE_BY_FIN, HF_CAUSE_NONE);
