@@ -317,6 +317,30 @@ static void a_connect_does_not_take_over_a_pair_without_timestamps(void **state)
     peer_end(&p);
 }
 
+/* A connect that fails for want of a connection leaves the guard where it was. */
+static void a_connect_without_a_slot_leaves_the_guard(void **state) {
+    (void)state;
+    peer p;
+    hf_config config = peer_config();
+    config.conns = 1;
+    peer_begin_with(&p, &config, false);
+    peer_offers_everything(&p);
+    call_and_close_first(&p);
+    hf_event event;
+    while (hf_next_event(&p.engine, &event)) {
+    }
+    peer_run(&p, 2 * HF_SECOND);
+    const uint16_t guarded = p.our_port;
+    const hf_connect_options other = {.remote = p.them, .remote_port = 9000};
+    hf_conn conn;
+    assert_int_equal(hf_connect(&p.engine, &other, &conn), HF_OK);
+    assert_int_equal(ended(&p), 0);
+    assert_int_equal(connect_from(&p, guarded), HF_NO_CONNECTION_SLOT);
+    assert_int_equal(ended(&p), 0);
+    assert_int_equal(hf_abort(&p.engine, conn), HF_OK);
+    peer_end(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_lasts_twice_the_segment_lifetime),
@@ -333,6 +357,7 @@ int main(void) {
         cmocka_unit_test(an_entry_costs_48_bytes_or_64),
         cmocka_unit_test(a_connect_takes_over_a_pair_that_timestamps_guard),
         cmocka_unit_test(a_connect_does_not_take_over_a_pair_without_timestamps),
+        cmocka_unit_test(a_connect_without_a_slot_leaves_the_guard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

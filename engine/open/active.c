@@ -47,10 +47,13 @@ uint8_t hfi_open_wscale(uint32_t receive_bytes) {
 
 /* ---- OPEN ---- */
 
+bool hfi_open_has_slot(const hfi_ctx *ctx) {
+    return hfi_pool_left(&ctx->root->conn_pool) > ctx->root->syn_pool.used;
+}
+
 hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_conn) {
     const hfi_flow_key key = how->key;
-    if (hfi_pool_left(&ctx->root->conn_pool) <= ctx->root->syn_pool.used)
-        return HF_NO_CONNECTION_SLOT;
+    if (!hfi_open_has_slot(ctx)) return HF_NO_CONNECTION_SLOT;
     const hfi_index index = hfi_open_take(ctx);
     hfi_conn *conn = &ctx->conns[index];
     conn->remote = key.remote;

@@ -35,6 +35,9 @@ typedef struct hfi_open_how {
     hf_seq least_isn;
 } hfi_open_how;
 
+/* True if a connection is free that no SYN entry has reserved. */
+bool hfi_open_has_slot(const hfi_ctx *ctx);
+
 /* OPEN, active (RFC 9293 3.10.1): SYN_SENT, owing a SYN. HF_NO_CONNECTION_SLOT, HF_NO_MEMORY. */
 hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_conn);
 

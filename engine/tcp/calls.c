@@ -32,6 +32,8 @@ static hf_err choose_port(hfi_ctx *ctx, hfi_open_how *how) {
 
 hf_err hfi_tcp_connect(hfi_ctx *ctx, hfi_open_how *how, hfi_index *ret_conn) {
     how->has_isn = false;
+    /* First of all: choosing may take a pair out of TIME_WAIT, and must not do so in vain. */
+    if (!hfi_open_has_slot(ctx)) return HF_NO_CONNECTION_SLOT;
     hf_err err = choose_port(ctx, how);
     if (err == HF_OK) err = hfi_open_connect(ctx, how, ret_conn);
     if (err != HF_OK) return err;
