@@ -302,6 +302,23 @@ static void a_gap_of_our_own_is_no_silence_of_the_peer(void **state) {
     }
 }
 
+/* Linux's user timeout begins when the call is made, also while the SYN cannot leave. */
+static void a_user_timeout_does_not_end_a_call_whose_syn_has_not_left(void **state) {
+    (void)state;
+    peer p;
+    hf_config config = peer_config();
+    assert_int_equal(hf_config_profile(&config, "linux"), HF_OK);
+    peer_begin_with(&p, &config, false);
+    const hf_connect_options connect = {
+        .remote = p.them, .remote_port = 9000, .tcp = {.user_timeout_ns = 3 * HF_SECOND}};
+    assert_int_equal(hf_connect(&p.engine, &connect, &p.conn), HF_OK);
+    hf_engine_step(&p.engine, p.now_ns += 600 * HF_MS, NULL, 0, NULL);
+    assert_int_equal(peer_state(&p), HF_SYN_SENT);
+    peer_drain(&p);
+    peer_expect(&p, HFI_TCP_SYN);
+    peer_end(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silence_is_noticed_at_the_bound_in_every_phase),
@@ -317,6 +334,7 @@ int main(void) {
         cmocka_unit_test(the_user_timeout_counts_unacknowledged_data_only),
         cmocka_unit_test(the_user_timeout_spares_a_live_closed_window),
         cmocka_unit_test(a_gap_of_our_own_is_no_silence_of_the_peer),
+        cmocka_unit_test(a_user_timeout_does_not_end_a_call_whose_syn_has_not_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@ hfi_index hfi_open_take(hfi_ctx *ctx) {
     conn->tx_head = conn->tx_tail = conn->rx_head = conn->rx_tail = HFI_NONE;
     conn->range_head = conn->range_recent = HFI_NONE;
     conn->challenge_at = ctx->now_tick - 1000;
+    conn->progress_at = ctx->now_tick;
     hfi_recover_begin(ctx, conn);
     ctx->root->live++;
     return index;
