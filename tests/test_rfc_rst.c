@@ -245,6 +245,26 @@ static void our_rst_is_inside_the_peers_window(void **state) {
     peer_end(&p);
 }
 
+/* An engine whose clock starts at 0 has as many tokens as one that starts later. */
+static void the_first_instant_of_all_answers_too(void **state) {
+    (void)state;
+    peer p;
+    peer_begin(&p);
+    p.now_ns = 0;
+    assert_int_equal(hf_engine_init(&p.engine, &p.config, p.block, p.memory.block_bytes, p.data,
+                                    p.memory.data_bytes, p.now_ns),
+                     HF_OK);
+    const hf_interface_options link = {.link = HF_LINK_IP, .mtu = 1500, .auto_done = true};
+    uint32_t interface;
+    assert_int_equal(hf_interface_add(&p.engine, &link, &interface), HF_OK);
+    assert_int_equal(hf_address_add(&p.engine, interface, &p.us, 24), HF_OK);
+    for (int i = 0; i < 100; i++) {
+        peer_sends(&p, HFI_TCP_ACK, 77, 88, 0);
+        peer_expect(&p, HFI_TCP_RST);
+    }
+    peer_end(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_exact_rst_ends_the_connection_in_every_state),
@@ -261,6 +281,7 @@ int main(void) {
         cmocka_unit_test(a_closed_port_resets_each_segment_by_its_numbers),
         cmocka_unit_test(resets_to_one_source_are_limited),
         cmocka_unit_test(our_rst_is_inside_the_peers_window),
+        cmocka_unit_test(the_first_instant_of_all_answers_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,11 @@
 #define TOKENS_PER_SECOND 1000u
 #define TOKENS_BURST 128u
 
+void hfi_reply_init(hfi_ctx *ctx) {
+    for (uint32_t i = 0; i < HFI_REPLY_BUCKETS; i++)
+        ctx->root->reply_buckets[i].at = ctx->now_tick - 1000; /* a second's tokens */
+}
+
 hfi_departure hfi_reply_to(const hfi_arrival *arrival, hf_cause cause) {
     hfi_departure reply;
     memset(&reply, 0, sizeof reply);

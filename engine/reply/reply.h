@@ -9,6 +9,9 @@
 
 #include "conn/ctx.h"
 
+/* Fills the buckets; call once, when ctx knows the time. */
+void hfi_reply_init(hfi_ctx *ctx);
+
 /* Starts a departure that goes back where the arrival came from. */
 hfi_departure hfi_reply_to(const hfi_arrival *arrival, hf_cause cause);
 

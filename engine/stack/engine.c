@@ -177,6 +177,7 @@ hf_err hf_engine_init(hf_engine *engine, const hf_config *config, void *block, s
     init_rooms(e, config, rooms, now_ns);
     init_pools(e, config);
     set_now(&e->ctx, now_ns);
+    hfi_reply_init(&e->ctx);
     return HF_OK;
 }
 
