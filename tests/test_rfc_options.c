@@ -230,6 +230,29 @@ static void each_pair_has_its_own_timestamp_offset(void **state) {
     peer_end(&p);
 }
 
+/* RFC 7323 2.2: the scale is fixed by the SYN, also when the buffer's size is changed meanwhile. */
+static void the_window_scale_stays_what_the_syn_named(void **state) {
+    (void)state;
+    peer p;
+    peer_begin(&p);
+    peer_offers_everything(&p);
+    const hf_connect_options connect = {.remote = p.them, .remote_port = 9000};
+    assert_int_equal(hf_connect(&p.engine, &connect, &p.conn), HF_OK);
+    p.their_port = 9000;
+    peer_drain(&p);
+    const peer_segment *syn = peer_expect(&p, HFI_TCP_SYN);
+    const uint32_t scale = syn->tcp.options.wscale;
+    p.our_port = syn->tcp.source_port;
+    p.ack = syn->tcp.seq + 1;
+    p.ts_echo = syn->tcp.options.ts_value;
+    const hf_tcp_options larger = {.receive_bytes = UINT32_C(1) << 24};
+    assert_int_equal(hf_conn_options_set(&p.engine, p.conn, &larger), HF_OK);
+    peer_sends_syn(&p, HFI_TCP_ACK);
+    const peer_segment *ack = peer_expect_ack(&p, p.seq);
+    assert_int_equal((uint32_t)ack->tcp.window << scale, peer_status(&p).our_window_bytes);
+    peer_end(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_mss_follows_the_peers_option_its_default_and_our_link),
@@ -243,6 +266,7 @@ int main(void) {
         cmocka_unit_test(a_segment_beyond_a_gap_is_not_echoed),
         cmocka_unit_test(after_24_days_an_older_timestamp_is_taken),
         cmocka_unit_test(each_pair_has_its_own_timestamp_offset),
+        cmocka_unit_test(the_window_scale_stays_what_the_syn_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

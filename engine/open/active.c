@@ -63,6 +63,7 @@ hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_co
     conn->local_port = key.local_port;
     conn->options = how->options;
     conn->mss = hfi_open_our_mss(&key.remote, how->mtu);
+    conn->rcv_wscale = hfi_open_wscale(hfi_options(ctx, conn)->receive_bytes) & 15;
     if (!hfi_flow_insert(&ctx->flow, hfi_flow_hash(&ctx->flow, &key),
                          hfi_flow_ref(HFI_FLOW_CONN, index))) {
         hfi_pool_give(&ctx->root->conn_pool, ctx->conn_next, index);
@@ -79,7 +80,8 @@ hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_co
     return HF_OK;
 }
 
-/* What both SYNs carry is agreed (RFC 7323 2.2, 3.2; RFC 2018 2); our SYN offers everything. */
+/* What both SYNs carry is agreed (RFC 7323 2.2, 3.2; RFC 2018 2); our SYN offers everything. Our
+ * window scale is the one that our SYN named, whatever the options say by now. */
 void hfi_open_take_syn(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
     const hfi_tcp_options *options = &seg->options;
     const uint32_t our_mss = conn->mss, window = conn->rcv_adv - conn->rcv_nxt;
@@ -94,7 +96,6 @@ void hfi_open_take_syn(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
     if ((options->present & HFI_OPT_WSCALE) != 0) {
         conn->flags |= HFI_F_WSCALE;
         conn->snd_wscale = options->wscale & 15;
-        conn->rcv_wscale = hfi_open_wscale(hfi_options(ctx, conn)->receive_bytes) & 15;
     }
     conn->mss = hfi_open_send_mss(&conn->remote, options, our_mss, hfi_has(conn, HFI_F_TIMESTAMPS));
 }
@@ -123,7 +124,7 @@ void hfi_open_syn(hfi_ctx *ctx, hfi_conn *conn, bool ack, hfi_departure *ret) {
     if (!ack || hfi_has(conn, HFI_F_WSCALE)) out->present |= HFI_OPT_WSCALE;
     if (!ack || hfi_has(conn, HFI_F_SACK)) out->present |= HFI_OPT_SACK_PERMITTED;
     if (!ack || hfi_has(conn, HFI_F_TIMESTAMPS)) out->present |= HFI_OPT_TIMESTAMPS;
-    out->wscale = hfi_open_wscale(options->receive_bytes);
+    out->wscale = conn->rcv_wscale;
     out->ts_value = ctx->now_tick + conn->ts_offset;
     out->ts_echo = conn->ts_recent;
     if (ack) {

@@ -356,6 +356,7 @@ static hfi_index make_conn(hfi_ctx *ctx, const hfi_syn_entry *entry, const hfi_a
     conn->listener = entry->listener;
     conn->flags |= HFI_F_PASSIVE | HFI_F_UNACCEPTED | HFI_F_KNOWN;
     conn->mss = hfi_open_our_mss(&entry->remote, entry->mtu);
+    conn->rcv_wscale = hfi_open_wscale(hfi_options(ctx, conn)->receive_bytes) & 15;
     const hfi_flow_key key = entry_key(ctx, entry);
     conn->ts_offset = hfi_timestamp_offset(ctx, &key);
     hfi_send_begin(ctx, conn, entry->iss);
