@@ -161,6 +161,29 @@ static void a_bound_too_small_is_raised_and_told(void **state) {
     }
 }
 
+/* Rulings 1 and 14: strict ends at the bound itself, wherever the questions lie, but not because
+ * we were away. */
+static void a_strict_bound_ends_at_its_time_and_not_for_our_own_gap(void **state) {
+    (void)state;
+    const hf_tcp_options options = {.detect_within_ns = 1300 * HF_MS, .detect_strict = true};
+    peer p;
+    peer_begin(&p);
+    reach(&p, IDLE, &options);
+    hf_ns heard_ns = p.now_ns;
+    peer_run(&p, 4 * HF_SECOND);
+    assert_int_equal(peer_conn_end(&p).cause, HF_CAUSE_END_BOUND_UNSOUND);
+    assert_in_range(peer_conn_end(&p).at_ns - heard_ns, 1298 * HF_MS, 1306 * HF_MS);
+    peer_end(&p);
+    peer_begin(&p);
+    reach(&p, IDLE, &options);
+    hf_engine_step(&p.engine, p.now_ns += 7 * HF_SECOND, NULL, 0, NULL);
+    peer_drain(&p);
+    assert_int_equal(peer_state(&p), HF_ESTABLISHED);
+    peer_run(&p, 4 * HF_SECOND);
+    assert_int_equal(peer_conn_end(&p).cause, HF_CAUSE_END_BOUND_UNSOUND);
+    peer_end(&p);
+}
+
 /* ---- Keepalive, RFC 9293 3.8.4 ---- */
 
 /* MUST-24, MUST-25, MUST-27, MUST-28: off unless asked for; SHLD-12: no data in it. */
@@ -327,6 +350,7 @@ int main(void) {
         cmocka_unit_test(the_last_answer_counts),
         cmocka_unit_test(unacceptable_segments_are_no_sign_of_life),
         cmocka_unit_test(a_bound_too_small_is_raised_and_told),
+        cmocka_unit_test(a_strict_bound_ends_at_its_time_and_not_for_our_own_gap),
         cmocka_unit_test(keepalive_is_off_unless_asked_for),
         cmocka_unit_test(keepalive_probes_at_its_interval_and_ends_after_its_count),
         cmocka_unit_test(one_answer_of_three_keeps_the_connection),

@@ -92,6 +92,19 @@ static hfi_tick bound_next(const hfi_ctx *ctx, const hfi_conn *conn) {
     return conn->unanswered > 0 && hfi_tick_lt(planned, again) ? again : planned;
 }
 
+static bool strict_ends(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    return options->detect_within_ns != 0 && options->detect_strict &&
+           hfi_live_bound_ns(ctx, conn) > options->detect_within_ns;
+}
+
+/* The instant at which a strict bound that the path is too slow for ends the connection. */
+static hfi_tick strict_next(const hfi_ctx *ctx, const hfi_conn *conn) {
+    if (gap_forbids(ctx, conn))
+        return hfi_tick_deadline(ctx->root->gap_until_ns + hfi_recover_patience_ns(conn));
+    return after_heard(conn, hfi_options(ctx, conn)->detect_within_ns);
+}
+
 static hfi_tick keepalive_next(const hfi_ctx *ctx, const hfi_conn *conn) {
     const hf_tcp_options *options = hfi_options(ctx, conn);
     if (conn->unanswered == 0) return after_heard(conn, options->keepalive_idle_ns);
@@ -142,6 +155,8 @@ void hfi_live_plan(hfi_ctx *ctx, hfi_conn *conn) {
     if (hfi_options(ctx, conn)->detect_within_ns != 0) {
         any = true;
         next = bound_next(ctx, conn);
+        if (strict_ends(ctx, conn) && hfi_tick_lt(strict_next(ctx, conn), next))
+            next = strict_next(ctx, conn);
         tell_if_raised(ctx, conn);
     }
     if (keepalive_applies(ctx, conn)) {
@@ -185,10 +200,7 @@ static bool bound_is_over(const hfi_ctx *ctx, const hfi_conn *conn) {
 }
 
 static bool strict_is_over(const hfi_ctx *ctx, const hfi_conn *conn) {
-    const hf_tcp_options *options = hfi_options(ctx, conn);
-    if (options->detect_within_ns == 0 || !options->detect_strict) return false;
-    return hfi_live_bound_ns(ctx, conn) > options->detect_within_ns &&
-           !hfi_tick_lt(ctx->now_tick, after_heard(conn, options->detect_within_ns));
+    return strict_ends(ctx, conn) && !hfi_tick_lt(ctx->now_tick, strict_next(ctx, conn));
 }
 
 static bool keepalive_is_over(const hfi_ctx *ctx, const hfi_conn *conn) {
