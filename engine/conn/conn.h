@@ -41,7 +41,6 @@ enum {
     HFI_F_WARNED = 1u << 19,          /* UNHEARD was told since last heard */
     HFI_F_PERSIST = 1u << 20, /* the peer's window keeps us from sending, nothing in flight */
     HFI_F_BOUND_RAISED = 1u << 21,
-    HFI_F_PUSH_ALL = 1u << 22,
     HFI_F_WAITS_NEIGHBOR = 1u << 23, /* on a neighbour entry's waiting list */
     HFI_F_RST_ON_DEADLINE = 1u << 24,
     HFI_F_WAITS_ROOM = 1u << 26, /* on the list of those who wait for transmit chunks */

@@ -207,7 +207,7 @@ uint32_t hfi_link_mtu(const hfi_engine *e, const hf_addr *destination, uint32_t 
 /* ---- The rest. ---- */
 
 /* Resolves a handle; NULL if stale. */
-hfi_conn *hfi_conn_of(hfi_engine *e, hf_conn handle);
+hfi_conn *hfi_conn_of(const hfi_engine *e, hf_conn handle);
 
 static inline hfi_effects hfi_no_effects(void) {
     hfi_effects effects;

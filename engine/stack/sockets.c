@@ -2,16 +2,9 @@
 #include "stack/engine.h"
 #include "wire/ip.h"
 
-hfi_conn *hfi_conn_of(hfi_engine *e, hf_conn handle) {
+hfi_conn *hfi_conn_of(const hfi_engine *e, hf_conn handle) {
     if (handle.index >= e->ctx.root->config.conns) return NULL;
     hfi_conn *conn = &e->ctx.conns[handle.index];
-    const bool lives = conn->generation == handle.generation && !hfi_has(conn, HFI_F_RELEASED);
-    return lives && (conn->state != HF_CLOSED || hfi_has(conn, HFI_F_ENDED)) ? conn : NULL;
-}
-
-static const hfi_conn *conn_of_const(const hfi_engine *e, hf_conn handle) {
-    if (handle.index >= e->ctx.root->config.conns) return NULL;
-    const hfi_conn *conn = &e->ctx.conns[handle.index];
     const bool lives = conn->generation == handle.generation && !hfi_has(conn, HFI_F_RELEASED);
     return lives && (conn->state != HF_CLOSED || hfi_has(conn, HFI_F_ENDED)) ? conn : NULL;
 }
@@ -20,7 +13,7 @@ static hf_conn handle_of(const hfi_engine *e, hfi_index index) {
     return (hf_conn){index, e->ctx.conns[index].generation};
 }
 
-static hfi_listener *listener_of(hfi_engine *e, hf_listener handle) {
+static hfi_listener *listener_of(const hfi_engine *e, hf_listener handle) {
     if (handle.index >= e->ctx.root->config.listeners) return NULL;
     hfi_listener *listener = &e->ctx.listeners[handle.index];
     return listener->used && listener->generation == handle.generation ? listener : NULL;
@@ -111,9 +104,8 @@ hf_err hf_listener_close(hf_engine *engine, hf_listener listener) {
 hf_err hf_listener_status_get(const hf_engine *engine, hf_listener handle,
                               hf_listener_status *ret) {
     const hfi_engine *e = hfi_of_const(engine);
-    if (handle.index >= e->ctx.root->config.listeners) return HF_STALE;
-    const hfi_listener *l = &e->ctx.listeners[handle.index];
-    if (!l->used || l->generation != handle.generation) return HF_STALE;
+    const hfi_listener *l = listener_of(e, handle);
+    if (l == NULL) return HF_STALE;
     *ret = (hf_listener_status){l->accept.count,  l->handshaking,  l->backlog,
                                 l->peak_waiting,  l->accepted,     l->cookies_sent,
                                 l->cookies_good,  l->overflows,    (hf_cause)l->overflow_cause,
@@ -234,7 +226,7 @@ hf_err hf_release(hf_engine *engine, hf_conn handle) {
 
 hf_err hf_conn_end(const hf_engine *engine, hf_conn handle, hf_end *ret_end) {
     const hfi_engine *e = hfi_of_const(engine);
-    const hfi_conn *conn = conn_of_const(e, handle);
+    const hfi_conn *conn = hfi_conn_of(e, handle);
     if (conn == NULL) return HF_STALE;
     if (!hfi_has(conn, HFI_F_ENDED)) return HF_AGAIN;
     hfi_tcp_end(&e->ctx, conn, ret_end);
@@ -243,7 +235,7 @@ hf_err hf_conn_end(const hf_engine *engine, hf_conn handle, hf_end *ret_end) {
 
 hf_err hf_conn_status_get(const hf_engine *engine, hf_conn handle, hf_conn_status *ret_status) {
     const hfi_engine *e = hfi_of_const(engine);
-    const hfi_conn *conn = conn_of_const(e, handle);
+    const hfi_conn *conn = hfi_conn_of(e, handle);
     if (conn == NULL) return HF_STALE;
     hfi_tcp_status(&e->ctx, conn, ret_status);
     return HF_OK;
@@ -264,7 +256,7 @@ hf_err hf_conn_options_set(hf_engine *engine, hf_conn handle, const hf_tcp_optio
 
 hf_err hf_conn_options_get(const hf_engine *engine, hf_conn handle, hf_tcp_options *ret_options) {
     const hfi_engine *e = hfi_of_const(engine);
-    const hfi_conn *conn = conn_of_const(e, handle);
+    const hfi_conn *conn = hfi_conn_of(e, handle);
     if (conn == NULL) return HF_STALE;
     *ret_options = *hfi_options(&e->ctx, conn);
     return HF_OK;
