@@ -81,6 +81,11 @@ static void deliver(hf_mem *wire, const hf_mem_end *to, hf_ns now_ns, size_t cou
     show(wire, now_ns, HF_WAY_IN, count);
 }
 
+/* A step at this instant, without frames, would do nothing. */
+static bool is_idle(const hf_engine *engine, hf_ns now_ns) {
+    return hf_engine_now(engine) == now_ns && hf_engine_next_at(engine) > now_ns;
+}
+
 /* A copy is taken from the sender before the receiver's step, since both may be the same engine,
  * and a call ends what peek lent. By reference the sender must hold its parts until the step is
  * over. */
@@ -88,6 +93,7 @@ static size_t carry(hf_mem *wire, int from_end, hf_ns now_ns) {
     const hf_mem_end *from = &wire->ends[from_end], *to = &wire->ends[1 - from_end];
     const bool by_reference = wire->options.by_reference;
     size_t count = lend(wire, from);
+    if (count == 0 && is_idle(to->engine, now_ns)) return 0;
     if (!by_reference) count = copy(wire, count);
     show(wire, now_ns, HF_WAY_OUT, count);
     if (!by_reference) hf_tx_taken(from->engine, count);

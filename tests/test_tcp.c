@@ -251,6 +251,35 @@ static void a_port_is_listened_on_once_an_address(void **state) {
     rig_end(&r);
 }
 
+/* The first connections have all credits and keep them. */
+static void who_came_late_still_talks_without_waiting(void **state) {
+    (void)state;
+    rig r;
+    hf_config config;
+    hf_config_default(&config);
+    config.rx_chunks = 40;
+    rig_init_with(&r, &config, &config);
+    hf_conn client[12], server[12];
+    const hf_tcp_options options = {.no_delay = true};
+    for (int i = 0; i < 12; i++) rig_connect(&r, &options, &client[i], &server[i]);
+    uint8_t message[70] = {3};
+    size_t n;
+    for (int i = 0; i < 12 * 40; i++) { /* the first of them open their windows and keep them */
+        const hf_ns began_ns = r.now_ns;
+        const hf_conn from = client[i / 40], to = server[i / 40];
+        assert_int_equal(hf_send(&r.engine[0], from, message, sizeof message, &n), HF_OK);
+        rig_run(&r, r.delay_ns);
+        assert_int_equal(hf_receive(&r.engine[1], to, message, sizeof message, &n), HF_OK);
+        assert_int_equal(n, sizeof message);
+        assert_int_equal(hf_send(&r.engine[1], to, message, sizeof message, &n), HF_OK);
+        rig_run(&r, r.delay_ns);
+        assert_int_equal(hf_receive(&r.engine[0], from, message, sizeof message, &n), HF_OK);
+        assert_int_equal(n, sizeof message);
+        assert_int_equal(r.now_ns - began_ns, 2 * r.delay_ns);
+    }
+    rig_end(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handshake_takes_three_segments_and_both_are_established),
@@ -264,6 +293,7 @@ int main(void) {
         cmocka_unit_test(a_closed_window_is_probed_and_a_live_peer_is_never_given_up),
         cmocka_unit_test(abort_resets_the_peer_and_says_what_it_threw_away),
         cmocka_unit_test(slots_of_ended_connections_are_used_again),
+        cmocka_unit_test(who_came_late_still_talks_without_waiting),
         cmocka_unit_test(a_port_is_listened_on_once_an_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

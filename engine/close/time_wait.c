@@ -156,6 +156,7 @@ uint32_t hfi_tw_expire(hfi_ctx *ctx, uint32_t budget) {
     uint32_t gone = 0;
     for (int family_index = 0; family_index < 2; family_index++) {
         const family f = family_of(ctx, family_index == 1);
+        if (f.pool->used == 0) continue;
         for (int kind = 0; kind < HFI_TW_CLASSES; kind++)
             while (gone < budget && f.pool->head[kind] != HFI_NONE &&
                    hfi_tick_le(f.entries[f.pool->head[kind]].until, ctx->now_tick)) {

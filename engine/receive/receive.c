@@ -367,15 +367,16 @@ void hfi_receive_acked(hfi_conn *conn) {
 }
 
 /* How far the right edge could go now, by the application's reading and by the ledger. Others may
- * hold all credits for as long as they like, so who has read everything gets one segment all the
- * same: slow, but never stuck. The part of the pool that is not in the ledger stands for these. */
+ * hold all credits for as long as they like, so who has read everything gets two segments all the
+ * same: slow, but never stuck, and never with a window that is too small for a segment. The part of
+ * the pool that is not in the ledger stands for these. */
 static hf_seq right_edge(const hfi_ctx *ctx, const hfi_conn *conn) {
     const hf_seq wanted = conn->rx_read + receive_limit(ctx, conn);
     if (hf_seq_le(wanted, conn->rcv_adv)) return conn->rcv_adv;
     const uint32_t more = (uint32_t)hfi_min64(wanted - conn->rcv_adv, credits_left(ctx));
     const hf_seq edge = conn->rcv_adv + more;
     if (hfi_readable(conn) > 0 || conn->range_head != HFI_NONE) return edge;
-    return hf_seq_max(edge, hf_seq_min(conn->rcv_nxt + conn->rcv_mss, wanted));
+    return hf_seq_max(edge, hf_seq_min(conn->rcv_nxt + 2u * conn->rcv_mss, wanted));
 }
 
 /* Receiver's silly window avoidance, RFC 9293 3.8.6.2.2 MUST-39. */
@@ -466,7 +467,7 @@ void hfi_receive_consume(hfi_ctx *ctx, hfi_conn *conn, uint32_t bytes) {
      */
     const hf_seq edge = right_edge(ctx, conn);
     const uint32_t more = edge - conn->rcv_adv, window = conn->rcv_adv - conn->rcv_nxt;
-    const uint32_t segments = window == 0 ? 1 : 2;
+    const uint32_t segments = window < conn->rcv_mss ? 1 : 2;
     const uint32_t enough = hfi_min32(receive_limit(ctx, conn) / 2, segments * conn->rcv_mss);
     if (more >= hfi_max32(enough, 1) && window <= receive_limit(ctx, conn) / 2)
         hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_WINDOW_UPDATE);

@@ -9,6 +9,7 @@
 struct hfi_wheel_block {
     hf_ns now_ns;      /* the last instant that the caller gave */
     uint64_t now_tick; /* in full, so that the 32 bits of a node can be expanded */
+    uint64_t quiet_until_tick; /* no occupied slot starts before this: most steps look no further */
     uint64_t occupied[HFI_WHEEL_LEVELS][WHEEL_WORDS];
     hfi_index heads[WHEEL_LISTS + 1];
     uint32_t count;
@@ -30,6 +31,7 @@ void hfi_wheel_init(hfi_wheel *w, void *mem, uint32_t count, hf_ns now_ns) {
     memset(block, 0, sizeof *block);
     block->now_ns = now_ns;
     block->now_tick = now_ns / HFI_TICK_NS;
+    block->quiet_until_tick = WHEEL_NO_TICK;
     block->count = count;
     for (uint32_t list = 0; list <= WHEEL_DUE; list++) block->heads[list] = HFI_NONE;
     hfi_wheel_attach(w, mem, count);
@@ -108,14 +110,14 @@ static uint64_t wheel_full_tick(const hfi_wheel *w, hfi_tick deadline) {
 }
 
 /* The list for a tick that is not past: the lowest level that reaches it. */
-static uint32_t wheel_place(const hfi_wheel *w, uint64_t tick) {
-    uint32_t level = 0;
-    while ((tick >> (level * WHEEL_SLOT_BITS)) -
-               (w->block->now_tick >> (level * WHEEL_SLOT_BITS)) >=
-           HFI_WHEEL_SLOTS)
-        level++;
-    HF_ASSERT(level < HFI_WHEEL_LEVELS);
-    return wheel_list(level, tick);
+static uint32_t wheel_place(hfi_wheel *w, uint64_t tick) {
+    struct hfi_wheel_block *block = w->block;
+    uint32_t shift = 0;
+    while ((tick >> shift) - (block->now_tick >> shift) >= HFI_WHEEL_SLOTS)
+        shift += WHEEL_SLOT_BITS;
+    HF_ASSERT(shift < HFI_WHEEL_LEVELS * WHEEL_SLOT_BITS);
+    block->quiet_until_tick = hfi_min64(block->quiet_until_tick, tick >> shift << shift);
+    return wheel_list(shift / WHEEL_SLOT_BITS, tick);
 }
 
 void hfi_wheel_arm(hfi_wheel *w, uint32_t id, hf_ns deadline_ns) {
@@ -238,10 +240,10 @@ static void wheel_enter(hfi_wheel *w, uint64_t tick) {
 void hfi_wheel_advance(hfi_wheel *w, hf_ns now_ns) {
     HF_ASSERT(now_ns >= w->block->now_ns);
     const uint64_t target = now_ns / HFI_TICK_NS;
-    uint64_t start = wheel_earliest_start(w);
-    while (start <= target) {
-        wheel_enter(w, start);
-        start = wheel_earliest_start(w);
+    while (w->block->quiet_until_tick <= target) {
+        const uint64_t start = wheel_earliest_start(w);
+        w->block->quiet_until_tick = start;
+        if (start <= target) wheel_enter(w, start);
     }
     w->block->now_tick = target;
     w->block->now_ns = now_ns;
