@@ -42,6 +42,8 @@ void hf_engine_step(hf_engine *engine, hf_ns now_ns, const hf_frame *in, size_t 
     }
 }
 
+hf_ns hf_engine_now(const hf_engine *engine) { return of(engine)->now_ns; }
+
 hf_ns hf_engine_next_at(const hf_engine *engine) { return of(engine)->next_at_ns; }
 
 size_t hf_tx_peek(hf_engine *engine, hf_frame *ret_frames, size_t max) {

@@ -48,6 +48,12 @@ static inline hf_be32 hfi_put32(uint32_t v) {
     return (hf_be32){{(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v}};
 }
 
+/* An IPv4 address, in its mapped form, as a number. */
+static inline uint32_t hfi_addr_ip4(const hf_addr *addr) {
+    const uint8_t *b = addr->bytes + 12;
+    return hfi_get32((hf_be32){{b[0], b[1], b[2], b[3]}});
+}
+
 /* ---- Sequence numbers, RFC 9293 3.4: a circle of 2^32, compared within half of it. ---- */
 
 typedef uint32_t hf_seq;

@@ -54,6 +54,14 @@ uint64_t hfi_siphash24(hfi_key key, const void *data, size_t bytes) {
     return sip_finish(&s, 4);
 }
 
+uint64_t hfi_siphash13_pair(hfi_key key, uint64_t first, uint64_t second) {
+    sip_state s = sip_start(key);
+    sip_word(&s, first, 1);
+    sip_word(&s, second, 1);
+    sip_word(&s, UINT64_C(16) << 56, 1);
+    return sip_finish(&s, 3);
+}
+
 uint64_t hfi_siphash13_words(hfi_key key, const uint64_t *words, size_t count) {
     sip_state s = sip_start(key);
     for (size_t i = 0; i < count; i++) sip_word(&s, words[i], 1);

@@ -15,6 +15,9 @@ uint64_t hfi_siphash24(hfi_key key, const void *data, size_t bytes);
 /* SipHash-1-3 of `count` 64-bit words, for tables. Borrows words. */
 uint64_t hfi_siphash13_words(hfi_key key, const uint64_t *words, size_t count);
 
+/* The same of two words, without a loop: each segment over IPv4 is looked up by one. */
+uint64_t hfi_siphash13_pair(hfi_key key, uint64_t first, uint64_t second);
+
 /* The key for one purpose, from the caller's 32-byte seed: SipHash-2-4 of the label under each half
  * of the seed. Two labels give keys that tell nothing of each other. */
 hfi_key hfi_key_derive(const uint8_t seed[32], const char *label, size_t label_bytes);

@@ -51,14 +51,13 @@ static uint64_t flow_word(const uint8_t bytes[8]) {
 
 uint64_t hfi_flow_hash(const hfi_flow *f, const hfi_flow_key *key) {
     const uint64_t ports = (uint64_t)key->local_port << 16 | key->remote_port;
-    const uint64_t local = flow_word(key->local.bytes + 8);
-    const uint64_t remote = flow_word(key->remote.bytes + 8);
-    if (hf_addr_is4(&key->local) && hf_addr_is4(&key->remote)) {
-        const uint64_t words[2] = {local << 32 | (uint32_t)remote, ports};
-        return hfi_siphash13_words(f->block->key, words, 2);
-    }
-    const uint64_t words[5] = {flow_word(key->local.bytes), local, flow_word(key->remote.bytes),
-                               remote, ports};
+    if (hf_addr_is4(&key->local) && hf_addr_is4(&key->remote))
+        return hfi_siphash13_pair(
+            f->block->key, (uint64_t)hfi_addr_ip4(&key->local) << 32 | hfi_addr_ip4(&key->remote),
+            ports);
+    const uint64_t words[5] = {flow_word(key->local.bytes), flow_word(key->local.bytes + 8),
+                               flow_word(key->remote.bytes), flow_word(key->remote.bytes + 8),
+                               ports};
     return hfi_siphash13_words(f->block->key, words, 5);
 }
 

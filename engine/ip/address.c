@@ -20,8 +20,8 @@ static bool is_limited_broadcast(const hf_addr *addr) {
 
 /* Our own addresses need no secret: a stranger cannot choose them, but for SLAAC's few. */
 static uint32_t address_hash_start(const hfi_ip *ip, const hf_addr *addr) {
-    uint32_t hash = 0;
-    for (int i = 0; i < 16; i++) hash = (hash ^ addr->bytes[i]) * 0x01000193u;
+    const hf_addr_words a = hf_addr_load(addr);
+    const uint32_t hash = ((a.w[0] * 31 + a.w[1]) * 31 + a.w[2] + a.w[3]) * 0x9e3779b1u;
     return (hash ^ hash >> 15) & ip->hash_mask;
 }
 
@@ -115,10 +115,8 @@ void hfi_ip_address_free(hfi_ip *ip, uint32_t index) {
 /* RFC 3021: a network of 31 bits has no broadcast address, nor has one of 32. */
 static bool is_directed_broadcast(const hfi_address *address, const hf_addr *addr) {
     if (!hf_addr_is4(&address->addr) || address->prefix_bits > 30) return false;
-    if (hfi_addr_common_bits(&address->addr, addr) < 96u + address->prefix_bits) return false;
-    for (uint32_t bit = 96u + address->prefix_bits; bit < 128; bit++)
-        if ((addr->bytes[bit / 8] & (0x80 >> bit % 8)) == 0) return false;
-    return true;
+    const uint32_t hosts = UINT32_MAX >> address->prefix_bits;
+    return hfi_addr_ip4(addr) == (hfi_addr_ip4(&address->addr) | hosts);
 }
 
 bool hfi_ip_is_broadcast(const hfi_ip *ip, const hf_addr *addr) {

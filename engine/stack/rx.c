@@ -30,11 +30,11 @@ bool hfi_rx_sum_good(const hf_frame *frame, const hfi_ip_view *ip, uint32_t skip
     return hfi_csum_good(pseudo + sum_parts(frame, skip, ip->payload_bytes));
 }
 
+/* A destination that is not one of our addresses is a group's. */
 static hf_cause check_tcp_addresses(const hfi_engine *e, const hfi_ip_view *ip,
-                                    const hfi_tcp_view *seg, uint32_t interface) {
-    const bool group =
-        hfi_addr_is_multicast(&ip->source) || hfi_addr_is_multicast(&ip->destination) ||
-        hfi_ip_is_broadcast(&e->ip, &ip->source) || hfi_ip_is_broadcast(&e->ip, &ip->destination);
+                                    const hfi_tcp_view *seg, uint32_t interface, uint32_t local) {
+    const bool group = local == HFI_NONE || hfi_addr_is_multicast(&ip->source) ||
+                       hfi_ip_is_broadcast(&e->ip, &ip->source);
     if (group) return HF_CAUSE_DROP_TCP_GROUP;
     if (hf_addr_is_any(&ip->source)) return HF_CAUSE_DROP_IP_SOURCE;
     const bool self =
@@ -59,7 +59,7 @@ static hf_verdict rx_tcp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view
     if (parse != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, parse);
     if (!hfi_rx_sum_good(frame, ip, skip))
         return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_TCP_CHECKSUM);
-    const hf_cause addresses = check_tcp_addresses(e, ip, &arrival.tcp, frame->interface);
+    const hf_cause addresses = check_tcp_addresses(e, ip, &arrival.tcp, frame->interface, local);
     if (addresses != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, addresses);
     arrival.source = ip->source;
     arrival.destination = ip->destination;

@@ -7,8 +7,8 @@
 #define WHEEL_NO_TICK UINT64_MAX
 
 struct hfi_wheel_block {
-    hf_ns now_ns;      /* the last instant that the caller gave */
-    uint64_t now_tick; /* in full, so that the 32 bits of a node can be expanded */
+    hf_ns now_ns;              /* the last instant that the caller gave */
+    uint64_t now_tick;         /* in full, so that the 32 bits of a node can be expanded */
     uint64_t quiet_until_tick; /* no occupied slot starts before this: most steps look no further */
     uint64_t occupied[HFI_WHEEL_LEVELS][WHEEL_WORDS];
     hfi_index heads[WHEEL_LISTS + 1];

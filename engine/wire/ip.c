@@ -20,10 +20,11 @@ hf_cause hfi_ip_parse_quoted(const uint8_t *packet, uint32_t bytes, hfi_ip_view 
 
 uint32_t hfi_ip_pseudo_sum(const hf_addr *src, const hf_addr *dst, uint8_t protocol,
                            uint32_t transport_bytes) {
-    const bool is4 = hf_addr_is4(src);
-    const uint32_t skip = is4 ? 12 : 0;
-    HF_ASSERT(is4 == hf_addr_is4(dst));
-    uint32_t sum = hfi_csum_fold(transport_bytes) + (uint32_t)protocol;
-    sum = hfi_csum_add(sum, src->bytes + skip, 16 - skip);
-    return hfi_csum_add(sum, dst->bytes + skip, 16 - skip);
+    HF_ASSERT(hf_addr_is4(src) == hf_addr_is4(dst));
+    const uint32_t sum = hfi_csum_fold(transport_bytes) + (uint32_t)protocol;
+    if (hf_addr_is4(src)) {
+        const uint32_t a = hfi_addr_ip4(src), b = hfi_addr_ip4(dst);
+        return hfi_csum_fold(sum + (a >> 16) + (a & 0xffff) + (b >> 16) + (b & 0xffff));
+    }
+    return hfi_csum_add(hfi_csum_add(sum, src->bytes, 16), dst->bytes, 16);
 }

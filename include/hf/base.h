@@ -42,25 +42,34 @@ static inline hf_addr hf_addr4(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
     return addr;
 }
 
+/* An address as four words in memory order. Every segment compares addresses a few times, and the
+ * engine is compiled freestanding, where a loop over bytes stays one and memcmp is a call. */
+typedef struct hf_addr_words {
+    uint32_t w[4];
+} hf_addr_words;
+
+static inline hf_addr_words hf_addr_load(const hf_addr *addr) {
+    hf_addr_words words;
+    __builtin_memcpy(&words, addr->bytes, sizeof words);
+    return words;
+}
+
 /* True if the address is IPv4 in its mapped form. */
 static inline bool hf_addr_is4(const hf_addr *addr) {
-    for (int i = 0; i < 10; i++)
-        if (addr->bytes[i] != 0) return false;
-    return addr->bytes[10] == 0xff && addr->bytes[11] == 0xff;
+    const hf_addr mapped = hf_addr4(0, 0, 0, 0);
+    const hf_addr_words a = hf_addr_load(addr), b = hf_addr_load(&mapped);
+    return (a.w[0] | a.w[1] | (a.w[2] ^ b.w[2])) == 0;
 }
 
 /* True for 0.0.0.0 and for ::, "any address". */
 static inline bool hf_addr_is_any(const hf_addr *addr) {
-    int start = hf_addr_is4(addr) ? 12 : 0;
-    for (int i = start; i < 16; i++)
-        if (addr->bytes[i] != 0) return false;
-    return true;
+    const hf_addr_words a = hf_addr_load(addr);
+    return a.w[3] == 0 && ((a.w[0] | a.w[1] | a.w[2]) == 0 || hf_addr_is4(addr));
 }
 
-static inline bool hf_addr_equal(const hf_addr *a, const hf_addr *b) {
-    for (int i = 0; i < 16; i++)
-        if (a->bytes[i] != b->bytes[i]) return false;
-    return true;
+static inline bool hf_addr_equal(const hf_addr *one, const hf_addr *other) {
+    const hf_addr_words a = hf_addr_load(one), b = hf_addr_load(other);
+    return ((a.w[0] ^ b.w[0]) | (a.w[1] ^ b.w[1]) | (a.w[2] ^ b.w[2]) | (a.w[3] ^ b.w[3])) == 0;
 }
 
 #ifdef __cplusplus
