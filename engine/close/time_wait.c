@@ -238,7 +238,6 @@ hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arriv
     const bool syn = (seg->flags & (HFI_TCP_SYN | HFI_TCP_ACK)) == HFI_TCP_SYN;
     if (syn && may_reopen && is_newer_syn(entry, seg)) {
         *ret_isn = entry->snd_nxt + 65537;
-        remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TOOK_TIME_WAIT_SYN);
         *ret_cause = HF_CAUSE_TOOK_TIME_WAIT_SYN;
         return HFI_TW_NEW_INCARNATION;
     }
@@ -251,6 +250,14 @@ hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arriv
     if (fin_again) restart(ctx, is_ip6(ref), index_of(ref));
     *ret_cause = fin_again ? HF_CAUSE_TOOK_FIN : HF_CAUSE_DROP_OUT_OF_WINDOW;
     return HFI_TW_DONE;
+}
+
+void hfi_tw_replaced(hfi_ctx *ctx, uint32_t ref) {
+    remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TOOK_TIME_WAIT_SYN);
+}
+
+bool hfi_tw_has_timestamps(const hfi_ctx *ctx, uint32_t ref) {
+    return (family_of(ctx, is_ip6(ref)).entries[index_of(ref)].flags & WITH_TIMESTAMPS) != 0;
 }
 
 bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *ret_isn) {

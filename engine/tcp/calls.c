@@ -145,16 +145,9 @@ void hfi_tcp_unlisten(hfi_ctx *ctx, hfi_index listener) {
 void hfi_tcp_time_wait(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
     const uint8_t before = conn->state;
     hfi_departure *ack = &effects->departure;
-    memset(ack, 0, sizeof *ack);
-    ack->source = ctx->locals[conn->local];
-    ack->destination = conn->remote;
-    ack->tcp.source_port = conn->local_port;
-    ack->tcp.destination_port = conn->remote_port;
+    hfi_tcp_begin(ctx, conn, ack);
     ack->tcp.seq = conn->snd_nxt;
     ack->tcp.flags = HFI_TCP_ACK;
-    ack->chunk = HFI_NONE;
-    ack->conn = hfi_conn_index(ctx, conn);
-    ack->ttl = 64;
     ack->cause = HF_CAUSE_SENT_ACK_FIN;
     hfi_tcp_finish(ctx, conn, ack);
     effects->reply = true;

@@ -45,7 +45,10 @@ void hfi_tcp_settle(hfi_ctx *ctx, hfi_conn *conn);
 /* The connection goes to TIME_WAIT and so ends; its last ACK leaves by effects. */
 void hfi_tcp_time_wait(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects);
 
-/* Fills what each segment of a connection carries: addresses, ACK, window, options. */
+/* Starts a departure of a connection: addresses, ports, what its options say of the IP header. */
+void hfi_tcp_begin(hfi_ctx *ctx, const hfi_conn *conn, hfi_departure *ret);
+
+/* Fills what each segment of a connection carries: ACK, window, TCP options. */
 void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret);
 
 /* The slot is free if the connection has ended, was released and is on no list. */
