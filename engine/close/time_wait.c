@@ -119,14 +119,14 @@ static void restart(hfi_ctx *ctx, bool ip6, uint32_t index) {
     append(f, index);
 }
 
-void hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn) {
+bool hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn) {
     const hfi_flow_key key = hfi_conn_key(ctx, conn);
     const bool ip6 = !hf_addr_is4(&conn->remote);
     const uint32_t index = take_entry(ctx, ip6);
     if (index == HFI_NONE) {
         hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE,
                  conn->local_port, 0);
-        return;
+        return false;
     }
     const family f = family_of(ctx, ip6);
     const bool timestamps = hfi_has(conn, HFI_F_TIMESTAMPS);
@@ -150,6 +150,7 @@ void hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn) {
     conn->flags &= ~(uint32_t)HFI_F_KNOWN;
     hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_TIME_WAIT_STARTED,
              (uint32_t)(ctx->limits->msl2_ns / HF_MS), 0);
+    return true;
 }
 
 uint32_t hfi_tw_expire(hfi_ctx *ctx, uint32_t budget) {

@@ -17,8 +17,8 @@
 void hfi_tw_init(hfi_ctx *ctx);
 
 /* Moves a connection into the table: its flow entry now means TIME_WAIT. The connection ends
- * elsewhere. */
-void hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn);
+ * elsewhere. False if the table has no entries at all. */
+bool hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn);
 
 /* True if entry `ref` is for this key. */
 bool hfi_tw_matches(const hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key);

@@ -179,7 +179,7 @@ static hfi_outcome in_time_wait(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *a
     return outcome(effects->reply ? HF_VERDICT_ANSWERED : HF_VERDICT_DROPPED, cause);
 }
 
-hfi_outcome hfi_tcp_arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects *effects) {
+static hfi_outcome arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects *effects) {
     const hfi_flow_key key = {arrival->destination, arrival->source, arrival->tcp.destination_port,
                               arrival->tcp.source_port};
     const uint32_t ref = hfi_tcp_find(ctx, &key);
@@ -196,5 +196,12 @@ hfi_outcome hfi_tcp_arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effect
                                                  : hfi_tcp_steps(ctx, conn, arrival, effects);
     out.conn = hfi_flow_index(ref);
     hfi_tcp_settle(ctx, conn);
+    return out;
+}
+
+hfi_outcome hfi_tcp_arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects *effects) {
+    ctx->arrival = arrival;
+    const hfi_outcome out = arrives(ctx, arrival, effects);
+    ctx->arrival = NULL;
     return out;
 }
