@@ -9,7 +9,7 @@ typedef struct census {
     bool conn_free[CHECK_CONNS];
     uint16_t rx_references[CHECK_CHUNKS], tx_references[CHECK_CHUNKS];
     uint32_t segments, ranges, flights, live, known, sets_used;
-    uint32_t in_tx, in_ready, waits_room, unaccepted;
+    uint32_t in_tx, in_ready, waits_room, unaccepted, untold;
     uint64_t granted_bytes;
 } census;
 
@@ -74,7 +74,7 @@ static void check_segments(census *c, const hfi_conn *conn) {
     FUZZ_CHECK((conn->flight != HFI_NONE) == (count > 0));
     c->segments += count;
     if (count == 0) {
-        FUZZ_CHECK(syn_is_out(conn) || hfi_has(conn, HFI_F_ENDED) || hfi_in_flight(conn) == 0);
+        FUZZ_CHECK(syn_is_out(conn) || hfi_in_flight(conn) == 0);
         return;
     }
     FUZZ_CHECK(at_seq == conn->snd_nxt);
@@ -97,10 +97,6 @@ static void check_tx_chain(census *c, const hfi_conn *conn) {
         last = at;
     }
     FUZZ_CHECK(conn->tx_tail == last);
-    if (hfi_has(conn, HFI_F_ENDED)) {
-        FUZZ_CHECK(conn->tx_head == HFI_NONE);
-        return;
-    }
     const hf_seq first = syn_is_out(conn) ? conn->iss + 1 : conn->snd_una;
     if (!hf_seq_lt(first, conn->snd_end)) return;
     FUZZ_CHECK(last != HFI_NONE);
@@ -111,8 +107,10 @@ static void check_tx_chain(census *c, const hfi_conn *conn) {
 }
 
 static void check_send(census *c, const hfi_conn *conn) {
-    check_tx_chain(c, conn);
-    check_segments(c, conn);
+    if (!hfi_has(conn, HFI_F_ENDED)) { /* what has ended keeps its evidence there */
+        check_tx_chain(c, conn);
+        check_segments(c, conn);
+    }
     FUZZ_CHECK(hf_seq_le(conn->snd_una, conn->snd_nxt));
     FUZZ_CHECK(hf_seq_le(conn->snd_nxt, conn->snd_end + 1));
     if (hfi_has(conn, HFI_F_FIN_SENT)) FUZZ_CHECK(conn->snd_nxt == conn->snd_end + 1);
@@ -240,6 +238,7 @@ static void check_conn(census *c, const hfi_conn *conn, uint32_t index) {
     c->in_tx += hfi_has(conn, HFI_F_IN_TX);
     c->in_ready += hfi_has(conn, HFI_F_IN_READY);
     c->waits_room += hfi_has(conn, HFI_F_WAITS_ROOM);
+    c->untold += hfi_has(conn, HFI_F_ENDED) && hfi_has(conn, HFI_E_LISTED);
     c->unaccepted += hfi_has(conn, HFI_F_UNACCEPTED);
     /* Until the handshake is done, what else is owed waits for it. */
     if (conn->pending != 0 && !syn_is_out(conn)) FUZZ_CHECK(hfi_has(conn, HFI_F_IN_TX));
@@ -285,7 +284,23 @@ static void check_list(const census *c, const hfi_queue *queue, hfi_link_field f
     FUZZ_CHECK(queue->tail == last && queue->count == count);
 }
 
+/* Every ended connection that a handle stands for waits to be told, within the budget. */
+static void check_untold(const census *c) {
+    uint32_t count = 0;
+    hfi_index before = HFI_NONE;
+    for (hfi_index at = c->root->ended.head; at != HFI_NONE; at = c->ctx->conns[at].end_next) {
+        const hfi_conn *conn = &c->ctx->conns[at];
+        FUZZ_CHECK(!c->conn_free[at] && hfi_has(conn, HFI_F_ENDED) && hfi_has(conn, HFI_E_LISTED));
+        FUZZ_CHECK(!hfi_has(conn, HFI_F_DETACHED) && conn->end_previous == before);
+        FUZZ_CHECK(++count <= c->root->config.end_budget);
+        before = at;
+    }
+    FUZZ_CHECK(c->root->ended.tail == before);
+    FUZZ_CHECK(c->root->ended.count == count && c->untold == count);
+}
+
 static void check_lists(const census *c) {
+    check_untold(c);
     check_list(c, &c->root->tx, HFI_LINK_TX, HFI_F_IN_TX);
     check_list(c, &c->root->ready, HFI_LINK_READY, HFI_F_IN_READY);
     check_list(c, &c->root->room, HFI_LINK_QUEUE, HFI_F_WAITS_ROOM);

@@ -125,7 +125,7 @@ static inline hf_conn_status peer_status(const peer *p) {
 }
 static inline hf_state peer_state(const peer *p) { return peer_status(p).state; }
 
-static inline hf_end peer_conn_end(const peer *p) {
+static inline hf_end peer_conn_end(peer *p) {
     hf_end end;
     assert_int_equal(hf_conn_end(&p->engine, p->conn, &end), HF_OK);
     return end;

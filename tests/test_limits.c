@@ -281,8 +281,34 @@ static void what_was_never_read_is_given_back_once(void **state) {
     }
 }
 
+/* A driver that reports a frame done twice does not end the frame that took its slot meanwhile. */
+static void a_token_given_back_twice_ends_no_other_frame(void **state) {
+    (void)state;
+    const hf_config config = peer_config();
+    const hf_interface_options link = {.link = HF_LINK_IP, .mtu = 1500};
+    peer p;
+    hf_frame frame;
+    peer_begin_on(&p, &config, false, &link);
+    uint32_t token[2];
+    for (int i = 0; i < 2; i++) {
+        peer_sends(&p, HFI_TCP_ACK, 7, 9, 0); /* answered by RST; peer_drain takes it */
+        peer_send_view(&p, (hfi_tcp_view){.flags = HFI_TCP_ACK, .seq = 11, .ack = 13});
+        assert_int_equal(hf_tx_peek(&p.engine, &frame, 1), 1);
+        token[i] = frame.token;
+        hf_tx_taken(&p.engine, 1);
+        if (i == 0) hf_tx_done(&p.engine, token[0]);
+    }
+    const uint32_t used = hfi_of(&p.engine)->state->slot_pool.used;
+    hf_tx_done(&p.engine, token[0]);
+    assert_int_equal(hfi_of(&p.engine)->state->slot_pool.used, used);
+    hf_tx_done(&p.engine, token[1]);
+    assert_int_equal(hfi_of(&p.engine)->state->slot_pool.used, used - 1);
+    peer_end(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_token_given_back_twice_ends_no_other_frame),
         cmocka_unit_test(two_frames_are_enough),
         cmocka_unit_test(one_segment_descriptor_is_enough),
         cmocka_unit_test(two_chunks_are_enough_to_send),

@@ -124,6 +124,110 @@ static void a_newer_syn_without_a_listener_leaves_it_alone(void **state) {
     peer_end(&p);
 }
 
+/* ---- A SYN that is turned away leaves the guard ---- */
+
+/* One connection in TIME_WAIT, and a listener whose single place is taken. */
+static void reach_time_wait_at_a_full_listener(peer *p, hf_when_full when_full, bool timestamps) {
+    peer_begin(p);
+    if (timestamps) peer_offers_everything(p);
+    const hf_listen_options listen = {.port = p->our_port, .backlog = 1, .when_full = when_full};
+    peer_listens_with(p, &listen);
+    peer_handshake(p);
+    assert_int_equal(hf_accept(&p->engine, p->listener, &p->conn), HF_OK);
+    assert_int_equal(hf_shutdown(&p->engine, p->conn), HF_OK);
+    peer_drain(p);
+    p->ack++;
+    peer_says(p, HFI_TCP_FIN | HFI_TCP_ACK, 0);
+    const hf_seq iss = p->iss, seq = p->seq, ack = p->ack;
+    p->their_port++;
+    peer_forget(p);
+    peer_handshake(p);
+    peer_forget(p);
+    p->their_port--;
+    p->iss = iss, p->seq = seq, p->ack = ack;
+    peer_run(p, 2 * HF_SECOND);
+    peer_forget(p);
+}
+
+static void a_syn_that_is_turned_away_leaves_the_guard(void **state) {
+    (void)state;
+    for (int policy = HF_FULL_IGNORE; policy <= HF_FULL_REFUSE; policy++) {
+        peer p;
+        reach_time_wait_at_a_full_listener(&p, (hf_when_full)policy, false);
+        const hf_seq rcv_nxt = p.seq;
+        p.iss = p.seq + 5000;
+        peer_sends_syn(&p, 0);
+        if (policy == HF_FULL_REFUSE) peer_expect(&p, HFI_TCP_RST | HFI_TCP_ACK);
+        peer_expect_nothing(&p);
+        assert_int_equal(peer_count(&p, HF_CAUSE_TOOK_TIME_WAIT_SYN), 0);
+        peer_sends(&p, HFI_TCP_ACK | HFI_TCP_FIN, rcv_nxt - 1, p.ack, 0);
+        peer_expect_ack(&p, rcv_nxt);
+        peer_end(&p);
+    }
+}
+
+/* Without timestamps a cookie stands for a new incarnation only if it is above all old numbers. */
+static void a_cookie_after_time_wait_is_above_all_old_numbers(void **state) {
+    (void)state;
+    uint32_t answered = 0, silent = 0;
+    for (uint32_t more = 1; more < 40; more++) {
+        peer p;
+        reach_time_wait_at_a_full_listener(&p, HF_FULL_COOKIE, false);
+        p.iss = p.seq + 5000 * more;
+        peer_sends_syn(&p, 0);
+        const peer_segment *cookie = peer_next(&p);
+        if (cookie != NULL) assert_true(hf_seq_lt(p.ack + 65536, cookie->tcp.seq));
+        answered += cookie != NULL;
+        silent += cookie == NULL;
+        peer_end(&p);
+    }
+    assert_true(answered > 5 && silent > 5);
+}
+
+/* The guard ends when the cookie comes back and there is a place by then. */
+static void a_cookie_that_comes_back_opens_a_new_incarnation(void **state) {
+    (void)state;
+    peer p;
+    reach_time_wait_at_a_full_listener(&p, HF_FULL_COOKIE, true);
+    p.iss = p.seq + 5000;
+    p.ts_value += 5000;
+    const hf_seq rcv_nxt = p.seq;
+    peer_sends_syn(&p, 0);
+    const peer_segment *cookie = peer_expect(&p, HFI_TCP_SYN | HFI_TCP_ACK);
+    const hf_seq answer = cookie->tcp.seq + 1;
+    p.ts_echo = cookie->tcp.options.ts_value;
+    peer_sends(&p, HFI_TCP_ACK, p.seq, answer + 1, 0); /* no cookie of ours */
+    peer_expect_nothing(&p);
+    peer_sends(&p, HFI_TCP_ACK | HFI_TCP_FIN, rcv_nxt - 1, p.ack, 0);
+    peer_expect_ack(&p, rcv_nxt);
+    hf_conn other;
+    assert_int_equal(hf_accept(&p.engine, p.listener, &other), HF_OK);
+    p.ack = answer;
+    peer_says(&p, HFI_TCP_ACK, 0);
+    assert_int_equal(hf_accept(&p.engine, p.listener, &p.conn), HF_OK);
+    assert_int_equal(peer_state(&p), HF_ESTABLISHED);
+    assert_int_equal(peer_count(&p, HF_CAUSE_TOOK_TIME_WAIT_SYN), 1);
+    peer_end(&p);
+}
+
+/* RFC 9293 MUST-48, MUST-49: the last ACK is a segment of the connection like any other. */
+static void the_last_ack_has_the_hop_limit_and_class_of_the_options(void **state) {
+    (void)state;
+    peer p;
+    peer_begin(&p);
+    const hf_tcp_options options = {.ttl = 37, .traffic_class = 0x48};
+    peer_listen_and_accept_with(&p, &options);
+    assert_int_equal(hf_shutdown(&p.engine, p.conn), HF_OK);
+    peer_drain(&p);
+    peer_expect(&p, HFI_TCP_FIN | HFI_TCP_ACK);
+    p.ack++;
+    peer_says(&p, HFI_TCP_FIN | HFI_TCP_ACK, 0);
+    const peer_segment *ack = peer_expect_ack(&p, p.seq);
+    assert_int_equal(ack->ttl, 37);
+    assert_int_equal(ack->traffic_class, 0x48);
+    peer_end(&p);
+}
+
 /* A client that restarts with a lower ISN and without timestamps must not be locked out. */
 static void a_restarting_peer_gets_through_by_an_exact_rst(void **state) {
     (void)state;
@@ -349,6 +453,10 @@ int main(void) {
         cmocka_unit_test(a_bare_ack_is_not_answered),
         cmocka_unit_test(a_newer_syn_opens_a_new_incarnation),
         cmocka_unit_test(a_newer_syn_without_a_listener_leaves_it_alone),
+        cmocka_unit_test(a_syn_that_is_turned_away_leaves_the_guard),
+        cmocka_unit_test(a_cookie_after_time_wait_is_above_all_old_numbers),
+        cmocka_unit_test(a_cookie_that_comes_back_opens_a_new_incarnation),
+        cmocka_unit_test(the_last_ack_has_the_hop_limit_and_class_of_the_options),
         cmocka_unit_test(a_restarting_peer_gets_through_by_an_exact_rst),
         cmocka_unit_test(that_rst_must_come_soon),
         cmocka_unit_test(a_full_table_lets_guarded_entries_go_first_and_counts_unsafe_ones),

@@ -1,4 +1,5 @@
 #include "close/close.h"
+#include "close/time_wait.h"
 
 void hfi_close_shutdown(hfi_ctx *ctx, hfi_conn *conn) {
     if (hfi_has(conn, HFI_F_FIN_QUEUED)) return;
@@ -44,12 +45,12 @@ static void leave_accept_queue(hfi_ctx *ctx, hfi_conn *conn) {
     conn->flags = (conn->flags & ~(uint32_t)HFI_F_UNACCEPTED) | HFI_F_DETACHED;
 }
 
-void hfi_close_end(hfi_ctx *ctx, hfi_conn *conn, hf_cause cause, hf_cause mechanism,
+static void end_in(hfi_ctx *ctx, hfi_conn *conn, uint8_t state, hf_cause cause, hf_cause mechanism,
                    hf_cause reset_cause) {
     HF_ASSERT(!hfi_has(conn, HFI_F_ENDED));
     conn->end_cause = (uint8_t)cause;
     conn->end_mechanism = (uint8_t)mechanism;
-    conn->end_state = conn->state;
+    conn->end_state = state;
     conn->end_at = ctx->now_tick;
     hfi_count(ctx, cause);
     hfi_count(ctx, mechanism);
@@ -59,6 +60,7 @@ void hfi_close_end(hfi_ctx *ctx, hfi_conn *conn, hf_cause cause, hf_cause mechan
     leave_accept_queue(ctx, conn);
     ctx->root->live--;
     hfi_send_end(ctx, conn);
+    hfi_end_begin(ctx, conn);
     hfi_receive_stop(ctx, conn);
     if (hfi_has(conn, HFI_F_CLOSED_BY_APP | HFI_F_DETACHED)) hfi_receive_end(ctx, conn);
     conn->timers = 0;
@@ -67,10 +69,25 @@ void hfi_close_end(hfi_ctx *ctx, hfi_conn *conn, hf_cause cause, hf_cause mechan
     if (conn->state != HF_TIME_WAIT) hfi_conn_move(ctx, conn, HF_CLOSED);
     if (reset_cause != HF_CAUSE_NONE) {
         conn->ack_cause = (uint8_t)reset_cause;
+        conn->flags |= HFI_E_RESET;
         hfi_conn_owe(ctx, conn, HFI_P_RST);
     }
     hfi_conn_event(ctx, conn, HF_EVENT_END);
-    if (hfi_has(conn, HFI_F_DETACHED)) hfi_conn_owe(ctx, conn, 0); /* the transmit list frees it */
+    if (!hfi_has(conn, HFI_F_DETACHED)) return;
+    hfi_end_record(ctx, conn, false);
+    hfi_conn_owe(ctx, conn, 0); /* the transmit list frees it */
+}
+
+void hfi_close_end(hfi_ctx *ctx, hfi_conn *conn, hf_cause cause, hf_cause mechanism,
+                   hf_cause reset_cause) {
+    end_in(ctx, conn, conn->state, cause, mechanism, reset_cause);
+}
+
+void hfi_close_time_wait(hfi_ctx *ctx, hfi_conn *conn) {
+    const uint8_t before = conn->state;
+    hfi_conn_move(ctx, conn, HF_TIME_WAIT);
+    if (!hfi_tw_begin(ctx, conn)) hfi_conn_move(ctx, conn, HF_CLOSED);
+    end_in(ctx, conn, before, HF_CAUSE_END_CLOSED, HF_CAUSE_BY_FIN, HF_CAUSE_NONE);
 }
 
 void hfi_close_reset(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {

@@ -6,6 +6,7 @@
 #ifndef HFI_CLOSE_H
 #define HFI_CLOSE_H
 
+#include "close/ends.h"
 #include "reply/reply.h"
 #include "send/send.h"
 
@@ -21,6 +22,9 @@ void hfi_close_timeout(hfi_ctx *ctx, hfi_conn *conn);
 /* Ends the connection. With `reset_cause` other than NONE a RST is owed for it. */
 void hfi_close_end(hfi_ctx *ctx, hfi_conn *conn, hf_cause cause, hf_cause mechanism,
                    hf_cause reset_cause);
+
+/* Both sides have closed and ours was first: ends it, and TIME_WAIT guards the tuple. */
+void hfi_close_time_wait(hfi_ctx *ctx, hfi_conn *conn);
 
 /* The RST of an ended connection that owes one. */
 void hfi_close_reset(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret);

@@ -119,14 +119,14 @@ static void restart(hfi_ctx *ctx, bool ip6, uint32_t index) {
     append(f, index);
 }
 
-void hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn) {
+bool hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn) {
     const hfi_flow_key key = hfi_conn_key(ctx, conn);
     const bool ip6 = !hf_addr_is4(&conn->remote);
     const uint32_t index = take_entry(ctx, ip6);
     if (index == HFI_NONE) {
         hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE,
                  conn->local_port, 0);
-        return;
+        return false;
     }
     const family f = family_of(ctx, ip6);
     const bool timestamps = hfi_has(conn, HFI_F_TIMESTAMPS);
@@ -150,6 +150,7 @@ void hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn) {
     conn->flags &= ~(uint32_t)HFI_F_KNOWN;
     hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_TIME_WAIT_STARTED,
              (uint32_t)(ctx->limits->msl2_ns / HF_MS), 0);
+    return true;
 }
 
 uint32_t hfi_tw_expire(hfi_ctx *ctx, uint32_t budget) {
@@ -239,7 +240,6 @@ hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arriv
     const bool syn = (seg->flags & (HFI_TCP_SYN | HFI_TCP_ACK)) == HFI_TCP_SYN;
     if (syn && may_reopen && is_newer_syn(entry, seg)) {
         *ret_isn = entry->snd_nxt + 65537;
-        remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TOOK_TIME_WAIT_SYN);
         *ret_cause = HF_CAUSE_TOOK_TIME_WAIT_SYN;
         return HFI_TW_NEW_INCARNATION;
     }
@@ -252,6 +252,14 @@ hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arriv
     if (fin_again) restart(ctx, is_ip6(ref), index_of(ref));
     *ret_cause = fin_again ? HF_CAUSE_TOOK_FIN : HF_CAUSE_DROP_OUT_OF_WINDOW;
     return HFI_TW_DONE;
+}
+
+void hfi_tw_replaced(hfi_ctx *ctx, uint32_t ref) {
+    remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TOOK_TIME_WAIT_SYN);
+}
+
+bool hfi_tw_has_timestamps(const hfi_ctx *ctx, uint32_t ref) {
+    return (family_of(ctx, is_ip6(ref)).entries[index_of(ref)].flags & WITH_TIMESTAMPS) != 0;
 }
 
 bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *ret_isn) {

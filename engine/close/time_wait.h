@@ -17,18 +17,25 @@
 void hfi_tw_init(hfi_ctx *ctx);
 
 /* Moves a connection into the table: its flow entry now means TIME_WAIT. The connection ends
- * elsewhere. */
-void hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn);
+ * elsewhere. False if the table has no entries at all. */
+bool hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn);
 
 /* True if entry `ref` is for this key. */
 bool hfi_tw_matches(const hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key);
 
 typedef enum hfi_tw_verdict { HFI_TW_DONE, HFI_TW_NEW_INCARNATION } hfi_tw_verdict;
 
-/* A segment for an entry. NEW_INCARNATION, only with `may_reopen`: the entry is gone, treat the SYN
- * as in LISTEN, with an ISN of at least *ret_isn. */
+/* A segment for an entry. NEW_INCARNATION, only with `may_reopen`: treat the SYN as in LISTEN, with an
+ * ISN of at least *ret_isn. The entry stays: who takes the SYN ends it by hfi_tw_replaced, who turns
+ * it away leaves the guard where it is. */
 hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival, bool may_reopen,
                             hfi_effects *effects, hf_cause *ret_cause, hf_seq *ret_isn);
+
+/* A new incarnation takes the entry's place. */
+void hfi_tw_replaced(hfi_ctx *ctx, uint32_t ref);
+
+/* True if timestamps tell the segments of the entry's connection from newer ones. */
+bool hfi_tw_has_timestamps(const hfi_ctx *ctx, uint32_t ref);
 
 /* Our own connect wants the pair: true if the entry allows it (RFC 6191) and is gone. */
 bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *ret_isn);

@@ -48,6 +48,14 @@ enum {
     HFI_F_RELEASED = 1u << 28 /* the handle was given back; freed when it ends and is on no list */
 };
 
+/* hfi_conn.flags of a connection that has ended: bits of what only the living do. */
+enum {
+    HFI_E_TOLD = HFI_F_RECOVERY, /* hf_conn_end was asked */
+    HFI_E_LISTED = HFI_F_LOSS,   /* on the list of ends that wait to be told */
+    HFI_E_RESET = HFI_F_PERSIST, /* the end was told to the peer by RST */
+    HFI_E_SEGMENT = HFI_F_WARNED /* a segment ended it: `fatal` */
+};
+
 /* hfi_conn.pending: what transmission owes, cleared as it is sent. */
 enum {
     HFI_P_ACK = 1u << 0,
@@ -61,6 +69,14 @@ enum {
     HFI_P_OVERRIDE =
         1u << 8 /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
 };
+
+/* The segment that ended a connection. In the block. */
+typedef struct hfi_fatal {
+    hf_seq seq, ack;
+    uint32_t rcv_window; /* ours, then */
+    uint16_t window;
+    uint8_t flags, ttl;
+} hfi_fatal;
 
 /* In the block. */
 typedef struct hfi_conn {
@@ -76,38 +92,48 @@ typedef struct hfi_conn {
     hf_seq snd_una; /* recover: RFC 9293 3.3.1 */
     hf_seq snd_nxt; /* send */
     hf_seq snd_end; /* send: after the last queued byte, without FIN */
-    hf_seq snd_wl1, snd_wl2;        /* send */
-    uint32_t snd_wnd;               /* send */
-    uint32_t snd_max_wnd;           /* send */
-    hf_seq rcv_nxt;                 /* receive */
-    hf_seq rcv_adv;                 /* receive: the right edge the peer was told */
-    uint32_t ts_recent;             /* receive: RFC 7323 4.3 */
-    hfi_tick ts_recent_at;          /* receive */
-    hf_seq last_ack_sent;           /* receive */
-    hfi_us32 srtt_us, rttvar_us;    /* recover: RFC 6298 2, srtt 0 before the first sample */
-    hfi_us32 rto_us;                /* recover: without back-off */
-    uint32_t cwnd, ssthresh;        /* congest's numbers, kept by recover */
-    hf_seq recover;                 /* recover: RFC 6582 */
-    uint8_t backoff;                /* recover: time-outs, or window probes, since una advanced */
-    uint8_t unanswered;             /* live: eliciting transmissions since last heard, spaced */
-    uint8_t quick_acks;             /* receive: ACKs still to be sent without delay */
-    uint8_t ranges;                 /* receive: out-of-order ranges held */
-    hfi_index segq_head, segq_tail; /* segq */
-    hfi_index tx_head, tx_tail;     /* send: chain of chunks */
-    hfi_index rx_head, rx_tail;     /* receive: chain; tail holds rcv.nxt - 1 */
-    hfi_tick heard_at;              /* live: the last acceptable segment */
+    hf_seq snd_wl1, snd_wl2;     /* send */
+    uint32_t snd_wnd;            /* send */
+    uint32_t snd_max_wnd;        /* send */
+    hf_seq rcv_nxt;              /* receive */
+    hf_seq rcv_adv;              /* receive: the right edge the peer was told */
+    uint32_t ts_recent;          /* receive: RFC 7323 4.3 */
+    hfi_tick ts_recent_at;       /* receive */
+    hf_seq last_ack_sent;        /* receive */
+    hfi_us32 srtt_us, rttvar_us; /* recover: RFC 6298 2, srtt 0 before the first sample */
+    hfi_us32 rto_us;             /* recover: without back-off */
+    uint32_t cwnd, ssthresh;     /* congest's numbers, kept by recover */
+    hf_seq recover;              /* recover: RFC 6582 */
+    uint8_t backoff;             /* recover: time-outs, or window probes, since una advanced */
+    uint8_t unanswered;          /* live: eliciting transmissions since last heard, spaced */
+    uint8_t quick_acks;          /* receive: ACKs still to be sent without delay */
+    uint8_t ranges;              /* receive: out-of-order ranges held */
+    union {
+        struct {
+            hfi_index segq_head, segq_tail; /* segq */
+            hfi_index tx_head, tx_tail;     /* send: chain of chunks */
+        };
+        hfi_fatal fatal; /* close: afterwards, with HFI_E_SEGMENT */
+    };
+    hfi_index rx_head, rx_tail; /* receive: chain; tail holds rcv.nxt - 1 */
+    hfi_tick heard_at;          /* live: the last acceptable segment */
     hfi_tick progress_at; /* recover: the last advance of snd.una, or the first byte queued since */
     hfi_index flight;     /* recover: HFI_NONE while nothing is in flight */
 
     /* ---- cold ---- */
-    hf_addr remote;         /* open */
-    uint16_t local;         /* open: index of our address */
-    uint16_t options;       /* open: index of the option set */
-    uint32_t path;          /* stack: HFI_NONE before the first segment */
-    hfi_tick rtx_at;        /* recover, live: RTO or window probe; valid with HFI_T_RTX */
-    hfi_tick ack_at;        /* receive; valid with HFI_T_ACK */
-    hfi_tick live_at;       /* live; valid with HFI_T_LIVE */
-    hfi_tick close_at;      /* close; valid with HFI_T_CLOSE */
+    hf_addr remote;   /* open */
+    uint16_t local;   /* open: index of our address */
+    uint16_t options; /* open: index of the option set */
+    uint32_t path;    /* stack: HFI_NONE before the first segment */
+    union {
+        struct {
+            hfi_tick rtx_at;   /* recover, live: RTO or window probe; valid with HFI_T_RTX */
+            hfi_tick ack_at;   /* receive; valid with HFI_T_ACK */
+            hfi_tick live_at;  /* live; valid with HFI_T_LIVE */
+            hfi_tick close_at; /* close; valid with HFI_T_CLOSE */
+        };
+        hf_addr end_router; /* close: afterwards, who sent the ICMP error of end_icmp */
+    };
     hf_seq iss, irs;        /* open */
     hf_seq rx_read;         /* receive: the next byte the application reads */
     hfi_index range_head;   /* receive */
@@ -123,8 +149,15 @@ typedef struct hfi_conn {
     hfi_index tx_next;      /* stack */
     hfi_index queue_next;   /* open: accept queue; send: those who wait for room */
     hfi_index listener;     /* open */
-    hfi_tick elicited_at;   /* live: the last eliciting transmission */
-    hfi_tick counted_at;    /* live: the last one counted in `unanswered` */
+    union {
+        struct {
+            hfi_tick elicited_at; /* live: the last eliciting transmission */
+            hfi_tick counted_at;  /* live: the last one counted in `unanswered` */
+        };
+        struct {
+            hfi_index end_next, end_previous; /* close: afterwards, with HFI_E_LISTED */
+        };
+    };
     union {
         hfi_tick challenge_at; /* close: the last challenge ACK, while the connection lives */
         hfi_tick end_at;       /* close: afterwards */

@@ -163,6 +163,8 @@ typedef struct hfi_root {
     hfi_tw_pool tw4, tw6;
     hfi_ports ports;
     hfi_queue tx, ready, ready_listeners, room;
+    hfi_queue ended;    /* ends that wait to be told, oldest first, doubly linked (close/ends.h) */
+    uint64_t end_count; /* records ever written to the ring */
     hfi_reply_bucket reply_buckets[HFI_REPLY_BUCKETS];
     uint64_t rx_granted_bytes; /* windows promised: the credit ledger */
     uint32_t live;             /* connections that have not ended */
@@ -189,6 +191,7 @@ typedef struct hfi_ctx {
     hfi_index *syn_next;
     hfi_time_wait *tw4, *tw6;
     hfi_time_wait6 *tw6_head;
+    hf_end_record *end_records;
     hfi_chunks rx, tx;
     hfi_wheel wheel;
     hfi_flow flow;
@@ -196,7 +199,8 @@ typedef struct hfi_ctx {
     hf_ns now_ns;
     hfi_tick now_tick;
     hfi_us32 now_us;
-    uint32_t frame_id; /* of the frame in hand, for the trace */
+    uint32_t frame_id;                 /* of the frame in hand, for the trace */
+    const struct hfi_arrival *arrival; /* the segment in hand, or NULL */
 } hfi_ctx;
 
 /* What the caller of a TCP step hands on: rooms never call `stack`. */
@@ -225,7 +229,7 @@ typedef struct hfi_arrival {
     hf_addr source, destination;
     uint16_t local; /* index of the destination among our addresses */
     uint16_t mtu;   /* of the way back */
-    uint8_t traffic_class;
+    uint8_t traffic_class, ttl;
     uint16_t gso_bytes;   /* payload of each merged piece, 0 if one segment */
     const hf_part *parts; /* borrowed: where the payload lies */
     uint32_t part_count;

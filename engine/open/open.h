@@ -33,6 +33,7 @@ typedef struct hfi_open_how {
     uint16_t options; /* held by the caller, taken over on success */
     bool has_isn;     /* after TIME_WAIT: */
     hf_seq least_isn;
+    hf_ns first_free_at_ns; /* of HF_NO_PORT and HF_TUPLE_IN_USE: when a port is free */
 } hfi_open_how;
 
 /* True if a connection is free that no SYN entry has reserved. */
@@ -70,9 +71,23 @@ hfi_index hfi_open_listener(const hfi_ctx *ctx, const hf_addr *local, uint16_t p
  * first. */
 void hfi_open_unlisten(hfi_ctx *ctx, hfi_index listener);
 
-/* A SYN for a listener. `isn` is the least ISN allowed if `has_isn` (after TIME_WAIT). */
+/* Which ISN a new connection may have where TIME_WAIT guards its tuple (RFC 6191). A cookie cannot
+ * choose: it stands in for a lower one only where timestamps tell old segments from new ones. */
+typedef struct hfi_open_isn {
+    bool has_least, has_timestamps;
+    hf_seq least;
+} hfi_open_isn;
+#define HFI_OPEN_ANY_ISN ((hfi_open_isn){false, false, 0})
+
+/* A SYN for a listener. */
 hf_cause hfi_open_arriving_syn(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
-                               bool has_isn, hf_seq isn, hfi_effects *effects);
+                               hfi_open_isn isn, hfi_effects *effects);
+
+/* True if a SYN that comes now has its place kept; else the policy decides. */
+bool hfi_open_keeps_place(const hfi_ctx *ctx, hfi_index listener);
+
+/* True if the segment brings a good cookie back and there is a place for its connection. */
+bool hfi_open_cookie_good(const hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival);
 
 /* A segment for a SYN entry. If it completes the handshake *ret_conn is the connection, which then
  * takes the segment; else HFI_NONE. */

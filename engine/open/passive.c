@@ -194,14 +194,14 @@ static void fill_entry(hfi_ctx *ctx, hfi_syn_entry *entry, hfi_index listener,
                                              hfi_open_our_mss(&arrival->source, arrival->mtu));
 }
 
-static bool make_entry(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival, bool has_isn,
-                       hf_seq least_isn, hfi_effects *effects) {
+static bool make_entry(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
+                       hfi_open_isn least, hfi_effects *effects) {
     const hfi_index index = hfi_pool_take(&ctx->root->syn_pool, ctx->syn_next);
     hfi_syn_entry *entry = &ctx->syns[index];
     fill_entry(ctx, entry, listener, arrival);
     const hfi_flow_key key = entry_key(ctx, entry);
     const hf_seq isn = hfi_isn(ctx, &key);
-    entry->iss = has_isn ? hf_seq_max(isn, least_isn) : isn;
+    entry->iss = least.has_least ? hf_seq_max(isn, least.least) : isn;
     if (!hfi_flow_insert(&ctx->flow, hfi_flow_hash(&ctx->flow, &key),
                          hfi_flow_ref(HFI_FLOW_SYN, index))) {
         entry->attempts = 0;
@@ -260,14 +260,16 @@ static void set_cookie_window(const hfi_ctx *ctx, hfi_syn_entry *entry) {
                                              hfi_open_our_mss(&entry->remote, entry->mtu));
 }
 
-static void send_cookie(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
-                        hfi_effects *effects) {
+/* False if no cookie may stand for this SYN. */
+static bool send_cookie(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
+                        hfi_open_isn least, hfi_effects *effects) {
     hfi_syn_entry entry;
     fill_entry(ctx, &entry, listener, arrival);
     set_cookie_window(ctx, &entry);
     const hfi_flow_key key = entry_key(ctx, &entry);
     const uint32_t peer_mss = (entry.present & HFI_OPT_MSS) != 0 ? entry.mss : 536;
     entry.iss = cookie_make(ctx, &key, entry.irs, peer_mss);
+    if (least.has_least && !least.has_timestamps && hf_seq_lt(entry.iss, least.least)) return false;
     if ((entry.present & HFI_OPT_TIMESTAMPS) == 0) entry.present &= HFI_OPT_MSS;
     const hf_tcp_options *options = &ctx->option_sets[ctx->listeners[listener].options].value;
     hfi_departure reply =
@@ -277,12 +279,13 @@ static void send_cookie(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arr
     reply.tcp.options.ts_value = ((reply.tcp.options.ts_value & ~31u) - 32) | sack | scale;
     ctx->listeners[listener].cookies_sent++;
     hfi_reply_send(ctx, effects, &reply);
+    return true;
 }
 
 /* ---- SYN ---- */
 
 static hf_cause turn_away(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
-                          hfi_effects *effects) {
+                          hfi_open_isn least, hfi_effects *effects) {
     hfi_listener *l = &ctx->listeners[listener];
     const bool refuse = l->when_full == HF_FULL_REFUSE || hfi_quirk(ctx, HF_QUIRK_RST_WHEN_FULL);
     if (refuse) {
@@ -291,21 +294,23 @@ static hf_cause turn_away(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *a
         note_overflow(ctx, l, arrival, HF_CAUSE_SENT_RST_REFUSED);
         return HF_CAUSE_TOOK_SYN;
     }
-    if (l->when_full == HF_FULL_COOKIE) {
+    if (l->when_full == HF_FULL_COOKIE && send_cookie(ctx, listener, arrival, least, effects)) {
         note_overflow(ctx, l, arrival, HF_CAUSE_SENT_SYN_COOKIE);
-        send_cookie(ctx, listener, arrival, effects);
         return HF_CAUSE_TOOK_SYN;
     }
     note_overflow(ctx, l, arrival, HF_CAUSE_DROP_LISTENER_FULL);
     return HF_CAUSE_DROP_LISTENER_FULL;
 }
 
+bool hfi_open_keeps_place(const hfi_ctx *ctx, hfi_index listener) {
+    return has_unverified_place(ctx, &ctx->listeners[listener]);
+}
+
 hf_cause hfi_open_arriving_syn(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
-                               bool has_isn, hf_seq isn, hfi_effects *effects) {
-    if (has_unverified_place(ctx, &ctx->listeners[listener]) &&
-        make_entry(ctx, listener, arrival, has_isn, isn, effects))
+                               hfi_open_isn isn, hfi_effects *effects) {
+    if (hfi_open_keeps_place(ctx, listener) && make_entry(ctx, listener, arrival, isn, effects))
         return HF_CAUSE_TOOK_SYN;
-    return turn_away(ctx, listener, arrival, effects);
+    return turn_away(ctx, listener, arrival, isn, effects);
 }
 
 /* ---- SYN entries ---- */
@@ -401,7 +406,7 @@ static hf_cause repeated_syn(hfi_ctx *ctx, hfi_index index, const hfi_arrival *a
          */
         const hfi_index listener = entry->listener;
         hfi_open_entry_forget(ctx, index, HF_CAUSE_SYN_CACHE_EXPIRED);
-        return hfi_open_arriving_syn(ctx, listener, arrival, false, 0, effects);
+        return hfi_open_arriving_syn(ctx, listener, arrival, HFI_OPEN_ANY_ISN, effects);
     }
     if (entry->repeats < UINT8_MAX) entry->repeats++;
     /* Retransmitted SYNs may drop options that a middlebox disliked: the last SYN counts. */
@@ -488,6 +493,22 @@ static hfi_syn_entry entry_of_cookie(hfi_ctx *ctx, hfi_index listener, const hfi
     return entry;
 }
 
+/* The MSS of the good cookie that a segment brings back, or 0. */
+static uint32_t cookie_of(const hfi_ctx *ctx, const hfi_listener *listener,
+                          const hfi_arrival *arrival) {
+    const hfi_tcp_view *seg = &arrival->tcp;
+    const hfi_flow_key key = {arrival->destination, arrival->source, seg->destination_port,
+                              seg->source_port};
+    const bool plain = (seg->flags & (HFI_TCP_SYN | HFI_TCP_RST | HFI_TCP_ACK)) == HFI_TCP_ACK;
+    if (!plain || listener->cookies_sent == 0) return 0;
+    return cookie_check(ctx, &key, seg->seq - 1, seg->ack - 1);
+}
+
+bool hfi_open_cookie_good(const hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival) {
+    const hfi_listener *l = &ctx->listeners[listener];
+    return has_place(ctx, l) && cookie_of(ctx, l, arrival) != 0;
+}
+
 hf_cause hfi_open_cookie_input(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
                                hfi_effects *effects, hfi_index *ret_conn) {
     const hfi_tcp_view *seg = &arrival->tcp;
@@ -495,9 +516,7 @@ hf_cause hfi_open_cookie_input(hfi_ctx *ctx, hfi_index listener, const hfi_arriv
                               seg->source_port};
     hfi_listener *l = &ctx->listeners[listener];
     *ret_conn = HFI_NONE;
-    const bool plain = (seg->flags & (HFI_TCP_SYN | HFI_TCP_RST)) == 0;
-    const uint32_t mss =
-        plain && l->cookies_sent > 0 ? cookie_check(ctx, &key, seg->seq - 1, seg->ack - 1) : 0;
+    const uint32_t mss = cookie_of(ctx, l, arrival);
     if (mss == 0) {
         const hfi_departure reset = hfi_reply_reset(arrival, HF_CAUSE_SENT_RST_NO_CONNECTION);
         hfi_reply_send(ctx, effects, &reset);

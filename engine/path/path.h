@@ -15,7 +15,7 @@
  * believed for 10 minutes, then the link's MTU is tried again (RFC 1191 6.3, RFC 8201 4). Whether a
  * report answers a packet of ours is the caller's to check first (RFC 5927 7).
  *
- * Cost: 88 bytes a path and 4 to 8 for its place in the hash.
+ * Cost: 104 bytes a path and 4 to 8 for its place in the hash.
  */
 #ifndef HFI_PATH_H
 #define HFI_PATH_H
@@ -40,6 +40,7 @@ typedef struct hfi_path {
     hf_ns mtu_until_ns;        /* 64 bits: a connection may sleep longer than a tick stamp lasts */
     hfi_us32 srtt_us, rttvar_us; /* of the last connection that had a sample; 0 if none */
     uint32_t ssthresh_bytes;     /* as it left it; 0 if none */
+    hf_addr trouble_from;        /* who sent the last ICMP error that a connection here believed */
     uint32_t refs;
     hfi_index hash_next;    /* of a free slot: the next free one */
     hfi_index newer, older; /* in the idle list */

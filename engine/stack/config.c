@@ -41,6 +41,8 @@ void hf_config_default(hf_config *config) {
     config->reassembly = 8;
     config->reassembly_bytes = 9000;
     config->udp_buffers = 128;
+    config->end_records = 64;
+    config->end_budget = 768;
     config->chunk_bytes = 4096;
     config->rx_chunks = 1024;
     config->tx_chunks = 1024;
@@ -113,6 +115,8 @@ const char *hf_config_problem(const hf_config *c) {
         {c->routes >= 1, "routes: give at least 1"},
         {c->reassembly == 0 || (c->reassembly_bytes >= 1280 && c->reassembly_bytes <= 65528),
          "reassembly_bytes: give 1,280 to 65,528"},
+        {c->end_records < index_max, "end_records: give at most 268,435,455"},
+        {c->end_budget >= 1, "end_budget: give at least 1, at best less than conns"},
         {c->tx_frames >= 2, "tx_frames: give at least 2"},
         {chunk_good, "chunk_bytes: give a power of two from 256 to 65,536"},
         {c->rx_chunks >= 2 && c->tx_chunks >= 2, "rx_chunks, tx_chunks: give at least 2 each"},

@@ -54,6 +54,7 @@ static void tcp_areas(layout *l, hfi_ctx *ctx, const hf_config *c) {
     ctx->tw4 = area(l, c->time_wait, sizeof(hfi_time_wait));
     ctx->tw6 = area(l, c->time_wait6, sizeof(hfi_time_wait));
     ctx->tw6_head = area(l, c->time_wait6, sizeof(hfi_time_wait6));
+    ctx->end_records = area(l, c->end_records, sizeof(hf_end_record));
 }
 
 /* Areas that their rooms lay out themselves. */
@@ -110,7 +111,7 @@ static void init_pools(hfi_engine *e, const hf_config *c) {
     hfi_pool_init(&root->tx_pool, ctx->tx.next, c->tx_chunks);
     hfi_tw_init(ctx);
     hfi_pool_init(&e->state->slot_pool, e->slot_next, c->tx_frames);
-    root->tx = root->ready = root->ready_listeners = root->room =
+    root->tx = root->ready = root->ready_listeners = root->room = root->ended =
         (hfi_queue){HFI_NONE, HFI_NONE, 0};
 }
 

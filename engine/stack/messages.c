@@ -104,8 +104,9 @@ static hf_verdict report_to_tcp(hfi_engine *e, const hfi_icmp_result *result) {
         mtu = hfi_path_report(&e->ctx.paths, &e->ip, &quoted->destination, mtu, e->ctx.now_ns);
         if (mtu == 0) return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_ICMP_SEQUENCE);
     }
-    const hf_cause cause = hfi_tcp_icmp(&e->ctx, &key, quoted->seq, class_of(result->kind),
-                                        result->type, result->code, mtu, &conn);
+    const hfi_tcp_report report = {
+        class_of(result->kind), result->type, result->code, quoted->seq, mtu, result->from};
+    const hf_cause cause = hfi_tcp_icmp(&e->ctx, &key, &report, &conn);
     if (cause == HF_CAUSE_TOOK_ICMP_TOO_BIG)
         hfi_path_too_big(&e->ctx.paths, &e->ip, &quoted->destination, mtu, e->ctx.now_ns);
     if (conn != HFI_NONE) hfi_link_unwait(e, &e->ctx.conns[conn]);

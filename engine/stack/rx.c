@@ -66,6 +66,7 @@ static hf_verdict rx_tcp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view
     arrival.local = (uint16_t)local;
     arrival.mtu = mtu_of(e, &ip->source, frame->interface);
     arrival.traffic_class = ip->traffic_class;
+    arrival.ttl = ip->ttl;
     arrival.gso_bytes =
         (frame->flags & (HF_FRAME_GSO4 | HF_FRAME_GSO6)) != 0 ? frame->gso_bytes : 0;
     arrival.parts = frame->parts;

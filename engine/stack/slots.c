@@ -118,6 +118,13 @@ void hfi_slot_finish(hfi_engine *e, uint32_t index) {
 
 /* ---- Lending. ---- */
 
+/* A token names a slot and, by the frame's number, which of the frames that were made in it, so that
+ * an old one cannot end a newer frame. */
+static uint32_t token_of(const hfi_engine *e, uint32_t index) {
+    const uint32_t slots = e->ctx.root->config.tx_frames;
+    return e->slots[index].frame_id % (UINT32_MAX / slots) * slots + index;
+}
+
 static void lend(const hfi_engine *e, uint32_t index, hf_frame *ret) {
     const hfi_slot *slot = &e->slots[index];
     ret->interface = slot->interface;
@@ -128,7 +135,7 @@ static void lend(const hfi_engine *e, uint32_t index, hf_frame *ret) {
     ret->csum_offset = slot->csum_offset;
     ret->total_bytes = slot->total_bytes;
     ret->part_count = slot->part_count + 1u;
-    ret->token = index;
+    ret->token = token_of(e, index);
     ret->frame_id = slot->frame_id;
     ret->cause = (hf_cause)slot->cause;
     ret->conn = slot->conn;
@@ -169,8 +176,9 @@ void hf_tx_taken(hf_engine *engine, size_t count) {
 
 void hf_tx_done(hf_engine *engine, uint32_t token) {
     hfi_engine *e = hfi_of(engine);
-    if (token < e->ctx.root->config.tx_frames && e->slots[token].state == HFI_SLOT_TAKEN)
-        hfi_slot_finish(e, token);
+    const uint32_t index = token % e->ctx.root->config.tx_frames;
+    if (e->slots[index].state == HFI_SLOT_TAKEN && token == token_of(e, index))
+        hfi_slot_finish(e, index);
 }
 
 /* Only those that wait now: what they bring about comes in with the next step. */

@@ -44,26 +44,33 @@ static hf_err choose_local(hfi_engine *e, const hf_connect_options *options, hfi
     return HF_OK;
 }
 
+static hf_err open_how(hfi_engine *e, const hf_connect_options *options, hfi_open_how *how,
+                       hf_conn *ret_conn) {
+    const hf_err where = choose_local(e, options, how);
+    if (where != HF_OK) return where;
+    const uint32_t set = hfi_open_options_hold(&e->ctx, &options->tcp);
+    if (set == HFI_NONE) return HF_NO_OPTION_SLOT;
+    how->options = (uint16_t)set;
+    hfi_index index;
+    const hf_err err = hfi_tcp_connect(&e->ctx, how, &index);
+    if (err != HF_OK)
+        hfi_open_options_drop(&e->ctx, set);
+    else
+        *ret_conn = handle_of(e, index);
+    return err;
+}
+
 hf_err hf_connect(hf_engine *engine, const hf_connect_options *options, hf_conn *ret_conn) {
     hfi_engine *e = hfi_of(engine);
     if (options->remote_port == 0 || !options_good(&options->tcp)) return HF_ARGUMENT;
     const bool bad = hf_addr_is_any(&options->remote) || hfi_addr_is_multicast(&options->remote) ||
                      hfi_ip_is_broadcast(&e->ip, &options->remote);
     if (bad) return HF_BAD_DESTINATION; /* RFC 9293 MUST-46 */
-    hfi_open_how how;
-    const hf_err where = choose_local(e, options, &how);
-    if (where != HF_OK) return where;
-    const uint32_t set = hfi_open_options_hold(&e->ctx, &options->tcp);
-    if (set == HFI_NONE) return HF_NO_OPTION_SLOT;
-    how.options = (uint16_t)set;
-    hfi_index index;
-    const hf_err err = hfi_tcp_connect(&e->ctx, &how, &index);
-    if (err != HF_OK) {
-        hfi_open_options_drop(&e->ctx, set);
-        return err;
-    }
-    *ret_conn = handle_of(e, index);
-    return HF_OK;
+    hfi_open_how how = {
+        .key = {options->local, options->remote, options->local_port, options->remote_port}};
+    const hf_err err = open_how(e, options, &how, ret_conn);
+    if (err != HF_OK) hfi_tcp_open_failed(&e->ctx, &how, err);
+    return err;
 }
 
 hf_err hf_listen(hf_engine *engine, const hf_listen_options *options, hf_listener *ret_listener) {
@@ -224,15 +231,6 @@ hf_err hf_release(hf_engine *engine, hf_conn handle) {
 
 /* ---- STATUS ---- */
 
-hf_err hf_conn_end(const hf_engine *engine, hf_conn handle, hf_end *ret_end) {
-    const hfi_engine *e = hfi_of_const(engine);
-    const hfi_conn *conn = hfi_conn_of(e, handle);
-    if (conn == NULL) return HF_STALE;
-    if (!hfi_has(conn, HFI_F_ENDED)) return HF_AGAIN;
-    hfi_tcp_end(&e->ctx, conn, ret_end);
-    return HF_OK;
-}
-
 hf_err hf_conn_status_get(const hf_engine *engine, hf_conn handle, hf_conn_status *ret_status) {
     const hfi_engine *e = hfi_of_const(engine);
     const hfi_conn *conn = hfi_conn_of(e, handle);
@@ -260,13 +258,4 @@ hf_err hf_conn_options_get(const hf_engine *engine, hf_conn handle, hf_tcp_optio
     if (conn == NULL) return HF_STALE;
     *ret_options = *hfi_options(&e->ctx, conn);
     return HF_OK;
-}
-
-/* Arrays, not pointers: nothing here needs relocating, so nothing is data that can be written. */
-static const char state_names[HF_STATE_COUNT][13] = {
-    "CLOSED",     "LISTEN",     "SYN_SENT", "SYN_RECEIVED", "ESTABLISHED", "FIN_WAIT_1",
-    "FIN_WAIT_2", "CLOSE_WAIT", "CLOSING",  "LAST_ACK",     "TIME_WAIT"};
-
-const char *hf_state_name(hf_state state) {
-    return state < HF_STATE_COUNT ? state_names[state] : "?";
 }

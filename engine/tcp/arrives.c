@@ -29,7 +29,7 @@ static hfi_outcome continue_in(hfi_ctx *ctx, hfi_index conn, hf_cause cause,
 
 /* RFC 9293 3.10.7.2, in its order: RST, ACK, SYN. */
 static hfi_outcome in_listen(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
-                             bool has_isn, hf_seq isn, hfi_effects *effects) {
+                             hfi_open_isn isn, hfi_effects *effects) {
     const uint8_t flags = arrival->tcp.flags;
     if ((flags & HFI_TCP_RST) != 0)
         return outcome(HF_VERDICT_DROPPED, HF_CAUSE_DROP_RST_NO_CONNECTION);
@@ -40,7 +40,7 @@ static hfi_outcome in_listen(hfi_ctx *ctx, hfi_index listener, const hfi_arrival
         return outcome(effects->reply ? HF_VERDICT_ANSWERED : HF_VERDICT_DROPPED, cause);
     }
     if ((flags & HFI_TCP_SYN) == 0) return outcome(HF_VERDICT_DROPPED, HF_CAUSE_DROP_NO_ACK);
-    const hf_cause cause = hfi_open_arriving_syn(ctx, listener, arrival, has_isn, isn, effects);
+    const hf_cause cause = hfi_open_arriving_syn(ctx, listener, arrival, isn, effects);
     return outcome(effects->reply ? HF_VERDICT_TOOK : HF_VERDICT_DROPPED, cause);
 }
 
@@ -145,12 +145,21 @@ uint32_t hfi_tcp_find(const hfi_ctx *ctx, const hfi_flow_key *key) {
     return HFI_NONE;
 }
 
-static hfi_outcome in_listen_or_closed(hfi_ctx *ctx, const hfi_arrival *arrival, bool has_isn,
-                                       hf_seq isn, hfi_effects *effects) {
+static hfi_outcome in_listen_or_closed(hfi_ctx *ctx, const hfi_arrival *arrival,
+                                       hfi_effects *effects) {
     const hfi_index listener =
         hfi_open_listener(ctx, &arrival->destination, arrival->tcp.destination_port);
     if (listener == HFI_NONE) return in_closed(ctx, arrival, effects);
-    return in_listen(ctx, listener, arrival, has_isn, isn, effects);
+    return in_listen(ctx, listener, arrival, HFI_OPEN_ANY_ISN, effects);
+}
+
+/* A SYN that is newer than what TIME_WAIT guards. It ends the guard when a place is kept for it, not
+ * before; one that is answered by a cookie, when the cookie comes back. */
+static hfi_outcome new_incarnation(hfi_ctx *ctx, hfi_index listener, uint32_t ref, hf_seq isn,
+                                   const hfi_arrival *arrival, hfi_effects *effects) {
+    const hfi_open_isn least = {true, hfi_tw_has_timestamps(ctx, ref), isn};
+    if (hfi_open_keeps_place(ctx, listener)) hfi_tw_replaced(ctx, ref);
+    return in_listen(ctx, listener, arrival, least, effects);
 }
 
 static hfi_outcome in_time_wait(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival,
@@ -158,18 +167,23 @@ static hfi_outcome in_time_wait(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *a
     hf_cause cause;
     hf_seq isn;
     /* A SYN that nobody listens for must not end the guard. */
-    const bool listens =
-        hfi_open_listener(ctx, &arrival->destination, arrival->tcp.destination_port) != HFI_NONE;
+    const hfi_index listener =
+        hfi_open_listener(ctx, &arrival->destination, arrival->tcp.destination_port);
+    const bool listens = listener != HFI_NONE;
+    if (listens && hfi_open_cookie_good(ctx, listener, arrival)) {
+        hfi_tw_replaced(ctx, ref);
+        return in_listen(ctx, listener, arrival, HFI_OPEN_ANY_ISN, effects);
+    }
     if (hfi_tw_input(ctx, ref, arrival, listens, effects, &cause, &isn) == HFI_TW_NEW_INCARNATION)
-        return in_listen_or_closed(ctx, arrival, true, isn, effects);
+        return new_incarnation(ctx, listener, ref, isn, arrival, effects);
     return outcome(effects->reply ? HF_VERDICT_ANSWERED : HF_VERDICT_DROPPED, cause);
 }
 
-hfi_outcome hfi_tcp_arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects *effects) {
+static hfi_outcome arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects *effects) {
     const hfi_flow_key key = {arrival->destination, arrival->source, arrival->tcp.destination_port,
                               arrival->tcp.source_port};
     const uint32_t ref = hfi_tcp_find(ctx, &key);
-    if (ref == HFI_NONE) return in_listen_or_closed(ctx, arrival, false, 0, effects);
+    if (ref == HFI_NONE) return in_listen_or_closed(ctx, arrival, effects);
     switch (hfi_flow_kind(ref)) {
     case HFI_FLOW_SYN: return in_entry(ctx, hfi_flow_index(ref), arrival, effects);
     case HFI_FLOW_TIME_WAIT: return in_time_wait(ctx, ref, arrival, effects);
@@ -182,5 +196,12 @@ hfi_outcome hfi_tcp_arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effect
                                                  : hfi_tcp_steps(ctx, conn, arrival, effects);
     out.conn = hfi_flow_index(ref);
     hfi_tcp_settle(ctx, conn);
+    return out;
+}
+
+hfi_outcome hfi_tcp_arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects *effects) {
+    ctx->arrival = arrival;
+    const hfi_outcome out = arrives(ctx, arrival, effects);
+    ctx->arrival = NULL;
     return out;
 }

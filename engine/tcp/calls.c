@@ -32,6 +32,7 @@ static hf_err choose_port(hfi_ctx *ctx, hfi_open_how *how) {
 
 hf_err hfi_tcp_connect(hfi_ctx *ctx, hfi_open_how *how, hfi_index *ret_conn) {
     how->has_isn = false;
+    how->first_free_at_ns = HF_NEVER;
     /* First of all: choosing may take a pair out of TIME_WAIT, and must not do so in vain. */
     if (!hfi_open_has_slot(ctx)) return HF_NO_CONNECTION_SLOT;
     hf_err err = choose_port(ctx, how);
@@ -40,6 +41,22 @@ hf_err hfi_tcp_connect(hfi_ctx *ctx, hfi_open_how *how, hfi_index *ret_conn) {
     hfi_live_begin(ctx, &ctx->conns[*ret_conn]);
     hfi_tcp_settle(ctx, &ctx->conns[*ret_conn]);
     return HF_OK;
+}
+
+static hf_cause failure_cause(hf_err err) {
+    switch ((int)err) {
+    case HF_NO_ROUTE:
+    case HF_NO_ADDRESS: return HF_CAUSE_END_NO_ROUTE;
+    case HF_NO_PORT:
+    case HF_TUPLE_IN_USE: return HF_CAUSE_END_NO_PORT;
+    default: return HF_CAUSE_END_NO_MEMORY;
+    }
+}
+
+void hfi_tcp_open_failed(hfi_ctx *ctx, const hfi_open_how *how, hf_err err) {
+    const hf_cause cause = failure_cause(err);
+    hfi_end_record_failure(ctx, &how->key, cause,
+                           cause == HF_CAUSE_END_NO_PORT ? how->first_free_at_ns : 0);
 }
 
 /* ---- SEND, RECEIVE ---- */
@@ -100,10 +117,25 @@ void hfi_tcp_close(hfi_ctx *ctx, hfi_conn *conn, const hf_close_options *options
 
 void hfi_tcp_release(hfi_ctx *ctx, hfi_conn *conn) {
     if (!hfi_has(conn, HFI_F_ENDED)) hfi_tcp_close(ctx, conn, NULL);
+    if (hfi_has(conn, HFI_F_ENDED)) {
+        if (!hfi_has(conn, HFI_E_TOLD)) hfi_end_record(ctx, conn, false);
+        hfi_end_unlist(ctx, conn);
+        hfi_receive_end(ctx, conn);
+    }
     conn->generation++;
     conn->flags |= HFI_F_DETACHED | HFI_F_RELEASED;
-    if (hfi_has(conn, HFI_F_ENDED)) hfi_receive_end(ctx, conn);
     hfi_tcp_try_free(ctx, conn);
+}
+
+/* An application that does not ask how its connections ended must not keep their blocks: the oldest
+ * gives its handle back. */
+void hfi_tcp_take_unread(hfi_ctx *ctx) {
+    for (hfi_conn *conn; (conn = hfi_end_over_budget(ctx)) != NULL;) {
+        hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_UNREAD_END_DROPPED, conn->remote_port, 0);
+        hfi_end_record(ctx, conn, true);
+        conn->flags |= HFI_E_TOLD;
+        hfi_tcp_release(ctx, conn);
+    }
 }
 
 void hfi_tcp_try_free(hfi_ctx *ctx, hfi_conn *conn) {
@@ -143,25 +175,14 @@ void hfi_tcp_unlisten(hfi_ctx *ctx, hfi_index listener) {
 
 /* The last ACK of a connection that goes to TIME_WAIT leaves on its own: the connection is over. */
 void hfi_tcp_time_wait(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
-    const uint8_t before = conn->state;
     hfi_departure *ack = &effects->departure;
-    memset(ack, 0, sizeof *ack);
-    ack->source = ctx->locals[conn->local];
-    ack->destination = conn->remote;
-    ack->tcp.source_port = conn->local_port;
-    ack->tcp.destination_port = conn->remote_port;
+    hfi_tcp_begin(ctx, conn, ack);
     ack->tcp.seq = conn->snd_nxt;
     ack->tcp.flags = HFI_TCP_ACK;
-    ack->chunk = HFI_NONE;
-    ack->conn = hfi_conn_index(ctx, conn);
-    ack->ttl = 64;
     ack->cause = HF_CAUSE_SENT_ACK_FIN;
     hfi_tcp_finish(ctx, conn, ack);
     effects->reply = true;
-    hfi_conn_move(ctx, conn, HF_TIME_WAIT);
-    hfi_tw_begin(ctx, conn);
-    hfi_close_end(ctx, conn, HF_CAUSE_END_CLOSED, HF_CAUSE_BY_FIN, HF_CAUSE_NONE);
-    conn->end_state = before;
+    hfi_close_time_wait(ctx, conn);
 }
 
 /* ---- STATUS ---- */
@@ -196,29 +217,4 @@ void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *re
     ret->unanswered = conn->unanswered;
     ret->retransmissions = conn->retransmissions;
     ret->soft_error = conn->end_icmp != 0 ? HF_CAUSE_TOOK_ICMP_SOFT : HF_CAUSE_NONE;
-}
-
-static hf_tw_holder holder(const hfi_conn *conn) {
-    if (conn->end_cause != HF_CAUSE_END_CLOSED) return HF_TW_NOBODY;
-    if (conn->end_state == HF_CLOSING) return HF_TW_BOTH;
-    return conn->end_state == HF_LAST_ACK ? HF_TW_PEER : HF_TW_US;
-}
-
-void hfi_tcp_end(const hfi_ctx *ctx, const hfi_conn *conn, hf_end *ret) {
-    memset(ret, 0, sizeof *ret);
-    ret->cause = (hf_cause)conn->end_cause;
-    ret->mechanism = (hf_cause)conn->end_mechanism;
-    ret->state = (hf_state)conn->end_state;
-    ret->at_ns = hfi_tick_past_ns(conn->end_at, ctx->now_ns);
-    ret->last_heard_ns = hfi_tick_past_ns(conn->heard_at, ctx->now_ns);
-    ret->bytes_acked = conn->bytes_acked;
-    ret->bytes_from_app = conn->bytes_acked + hfi_held(conn);
-    ret->bytes_to_app = conn->bytes_to_app;
-    ret->bytes_unread = hfi_readable(conn);
-    ret->retransmissions = conn->transmissions;
-    ret->fin_acked = hfi_has(conn, HFI_F_FIN_SENT) && conn->snd_una == conn->snd_end + 1;
-    ret->fin_heard = hfi_has(conn, HFI_F_PEER_FIN);
-    ret->time_wait = holder(conn);
-    ret->icmp_type = conn->end_icmp >> 4;
-    ret->icmp_code = conn->end_icmp & 15;
 }

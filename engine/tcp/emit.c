@@ -1,7 +1,7 @@
 /* What leaves: one segment at a time, in the order of urgency. */
 #include "tcp/tcp.h"
 
-static void begin(hfi_ctx *ctx, const hfi_conn *conn, hfi_departure *ret) {
+void hfi_tcp_begin(hfi_ctx *ctx, const hfi_conn *conn, hfi_departure *ret) {
     const hf_tcp_options *options = hfi_options(ctx, conn);
     memset(ret, 0, sizeof *ret);
     ret->source = ctx->locals[conn->local];
@@ -54,7 +54,7 @@ static bool take_pending(hfi_conn *conn, uint16_t what) {
 /* RST of a connection that is over. */
 static bool emit_last(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
     if (!take_pending(conn, HFI_P_RST)) return false;
-    begin(ctx, conn, ret);
+    hfi_tcp_begin(ctx, conn, ret);
     hfi_close_reset(ctx, conn, ret);
     return true;
 }
@@ -81,7 +81,7 @@ static bool emit_data(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_depa
 
 bool hfi_tcp_emit(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
     if (hfi_has(conn, HFI_F_ENDED)) return emit_last(ctx, conn, ret);
-    begin(ctx, conn, ret);
+    hfi_tcp_begin(ctx, conn, ret);
     const bool opening = conn->state == HF_SYN_SENT || conn->state == HF_SYN_RECEIVED;
     if (opening && emit_handshake(ctx, conn, ret)) return true;
     if (conn->state == HF_SYN_SENT) return false;

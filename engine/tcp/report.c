@@ -14,9 +14,10 @@ static uint8_t packed(uint8_t type, uint8_t code) {
 
 /* Departs from RFC 9293 SHLD-26 once synchronized: a hard error then is noted like a soft one, as
  * all stacks of today do (RFC 5461), since a forged one would end a living connection. */
-static hf_cause note_error(hfi_ctx *ctx, hfi_conn *conn, bool hard, uint8_t type, uint8_t code) {
-    conn->end_icmp = packed(type, code);
-    if (hard && conn->state == HF_SYN_SENT) {
+static hf_cause note_error(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_report *report) {
+    conn->end_icmp = packed(report->type, report->code);
+    if (conn->path != HFI_NONE) ctx->paths.paths[conn->path].trouble_from = report->from;
+    if (report->class == HFI_ICMP_HARD && conn->state == HF_SYN_SENT) {
         hfi_close_end(ctx, conn, HF_CAUSE_END_UNREACHABLE, HF_CAUSE_BY_ICMP, HF_CAUSE_NONE);
         return HF_CAUSE_TOOK_ICMP_HARD;
     }
@@ -36,19 +37,19 @@ static hf_cause shrink(hfi_ctx *ctx, hfi_conn *conn, uint32_t mtu) {
     return HF_CAUSE_TOOK_ICMP_TOO_BIG;
 }
 
-hf_cause hfi_tcp_icmp(hfi_ctx *ctx, const hfi_flow_key *key, hf_seq seq, hfi_icmp_class class,
-                      uint8_t type, uint8_t code, uint32_t mtu, hfi_index *ret_conn) {
+hf_cause hfi_tcp_icmp(hfi_ctx *ctx, const hfi_flow_key *key, const hfi_tcp_report *report,
+                      hfi_index *ret_conn) {
     const uint32_t ref = hfi_tcp_find(ctx, key);
     *ret_conn = HFI_NONE;
     if (ref == HFI_NONE || hfi_flow_kind(ref) != HFI_FLOW_CONN) return HF_CAUSE_DROP_ICMP_SEQUENCE;
     hfi_conn *conn = &ctx->conns[hfi_flow_index(ref)];
     *ret_conn = hfi_flow_index(ref);
-    if (!quotes_flight(conn, seq)) return HF_CAUSE_DROP_ICMP_SEQUENCE;
+    if (!quotes_flight(conn, report->seq)) return HF_CAUSE_DROP_ICMP_SEQUENCE;
     hf_cause cause = HF_CAUSE_NONE;
-    switch (class) {
-    case HFI_ICMP_SOFT: cause = note_error(ctx, conn, false, type, code); break;
-    case HFI_ICMP_HARD: cause = note_error(ctx, conn, true, type, code); break;
-    case HFI_ICMP_TOO_BIG: cause = shrink(ctx, conn, mtu); break;
+    switch (report->class) {
+    case HFI_ICMP_SOFT:
+    case HFI_ICMP_HARD: cause = note_error(ctx, conn, report); break;
+    case HFI_ICMP_TOO_BIG: cause = shrink(ctx, conn, report->mtu); break;
     }
     hfi_tcp_settle(ctx, conn);
     return cause;

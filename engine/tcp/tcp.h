@@ -45,7 +45,10 @@ void hfi_tcp_settle(hfi_ctx *ctx, hfi_conn *conn);
 /* The connection goes to TIME_WAIT and so ends; its last ACK leaves by effects. */
 void hfi_tcp_time_wait(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects);
 
-/* Fills what each segment of a connection carries: addresses, ACK, window, options. */
+/* Starts a departure of a connection: addresses, ports, what its options say of the IP header. */
+void hfi_tcp_begin(hfi_ctx *ctx, const hfi_conn *conn, hfi_departure *ret);
+
+/* Fills what each segment of a connection carries: ACK, window, TCP options. */
 void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret);
 
 /* The slot is free if the connection has ended, was released and is on no list. */
@@ -60,6 +63,9 @@ uint32_t hfi_tcp_find(const hfi_ctx *ctx, const hfi_flow_key *key);
  * HF_NO_CONNECTION_SLOT, HF_NO_MEMORY. */
 hf_err hfi_tcp_connect(hfi_ctx *ctx, hfi_open_how *how, hfi_index *ret_conn);
 
+/* Tells of a connect that failed before there was a connection. */
+void hfi_tcp_open_failed(hfi_ctx *ctx, const hfi_open_how *how, hf_err err);
+
 hf_err hfi_tcp_send(hfi_ctx *ctx, hfi_conn *conn, const void *data, size_t bytes,
                     size_t *ret_taken);
 hf_err hfi_tcp_may_send(const hfi_conn *conn);
@@ -68,15 +74,24 @@ void hfi_tcp_close(hfi_ctx *ctx, hfi_conn *conn, const hf_close_options *options
 void hfi_tcp_shutdown(hfi_ctx *ctx, hfi_conn *conn);
 void hfi_tcp_abort(hfi_ctx *ctx, hfi_conn *conn);
 void hfi_tcp_release(hfi_ctx *ctx, hfi_conn *conn);
+
+/* Takes the handles of the oldest ends that nobody asked for, beyond config.end_budget. */
+void hfi_tcp_take_unread(hfi_ctx *ctx);
 hfi_index hfi_tcp_accept(hfi_ctx *ctx, hfi_index listener);
 void hfi_tcp_unlisten(hfi_ctx *ctx, hfi_index listener);
 void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *ret);
-void hfi_tcp_end(const hfi_ctx *ctx, const hfi_conn *conn, hf_end *ret);
 
 /* ICMP reports about the tuple; `seq` is the quoted sequence number (RFC 5927 4.1). */
 typedef enum hfi_icmp_class { HFI_ICMP_SOFT, HFI_ICMP_HARD, HFI_ICMP_TOO_BIG } hfi_icmp_class;
-hf_cause hfi_tcp_icmp(hfi_ctx *ctx, const hfi_flow_key *key, hf_seq seq, hfi_icmp_class class,
-                      uint8_t type, uint8_t code, uint32_t mtu, hfi_index *ret_conn);
+typedef struct hfi_tcp_report {
+    hfi_icmp_class class;
+    uint8_t type, code;
+    hf_seq seq;
+    uint32_t mtu; /* TOO_BIG */
+    hf_addr from;
+} hfi_tcp_report;
+hf_cause hfi_tcp_icmp(hfi_ctx *ctx, const hfi_flow_key *key, const hfi_tcp_report *report,
+                      hfi_index *ret_conn);
 
 /* The next hop does not answer: ends a connection that was connecting, notes it on others. */
 void hfi_tcp_unreachable(hfi_ctx *ctx, hfi_conn *conn);

@@ -6,6 +6,7 @@ void hfi_tcp_settle(hfi_ctx *ctx, hfi_conn *conn) {
     if (hfi_has(conn, HFI_F_ENDED)) {
         hfi_wheel_cancel(&ctx->wheel, id);
         hfi_tcp_try_free(ctx, conn);
+        hfi_tcp_take_unread(ctx);
         return;
     }
     hfi_live_plan(ctx, conn);

@@ -76,7 +76,8 @@ size_t hf_tx_peek(hf_engine *engine, hf_frame *ret_frames, size_t max);
 /* The driver took the first `count` of the frames lent last; the others are offered again. */
 void hf_tx_taken(hf_engine *engine, size_t count);
 
-/* The driver is done with a taken frame's parts. Not needed on interfaces with auto_done. */
+/* The driver is done with a taken frame's parts. Not needed on interfaces with auto_done. A token that
+ * was given back already does nothing. */
 void hf_tx_done(hf_engine *engine, uint32_t token);
 
 /* How often a cause had its effect since init. Exact, with or without a trace. */

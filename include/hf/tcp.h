@@ -2,28 +2,12 @@
 #ifndef HF_TCP_H
 #define HF_TCP_H
 
+#include <hf/end.h>
 #include <hf/engine.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* The states of RFC 9293 3.3.2, and SYN_RECEIVED only as a connection that opened from both sides.
- */
-typedef enum hf_state {
-    HF_CLOSED,
-    HF_LISTEN,
-    HF_SYN_SENT,
-    HF_SYN_RECEIVED,
-    HF_ESTABLISHED,
-    HF_FIN_WAIT_1,
-    HF_FIN_WAIT_2,
-    HF_CLOSE_WAIT,
-    HF_CLOSING,
-    HF_LAST_ACK,
-    HF_TIME_WAIT,
-    HF_STATE_COUNT
-} hf_state;
 
 /* Options of a connection, or of every connection that a listener gives. All zero is a good
  * default, without any bound on silence: hf_conn_status then says notice_by = HF_NEVER for an idle
@@ -149,30 +133,7 @@ hf_err hf_abort(hf_engine *engine, hf_conn conn);
 /* Gives the handle back. A connection that has not ended is first closed, detached. */
 hf_err hf_release(hf_engine *engine, hf_conn conn);
 
-/* ---- STATUS ---- */
-
-typedef enum hf_tw_holder { HF_TW_NOBODY, HF_TW_US, HF_TW_PEER, HF_TW_BOTH } hf_tw_holder;
-
-/* How a connection ended, and what was lost. */
-typedef struct hf_end {
-    hf_cause cause;     /* HF_CAUSE_END_* */
-    hf_cause mechanism; /* HF_CAUSE_BY_* */
-    hf_state state;     /* in which it was */
-    hf_ns at_ns;
-    hf_ns last_heard_ns;      /* the last acceptable segment; 0 if none ever */
-    uint64_t bytes_from_app;  /* taken by hf_send */
-    uint64_t bytes_acked;     /* of these, acknowledged by the peer */
-    uint64_t bytes_to_app;    /* read by the application */
-    uint64_t bytes_unread;    /* arrived in order, never read */
-    uint32_t retransmissions; /* of the last unacknowledged segment */
-    bool fin_acked;           /* the peer has acknowledged our FIN */
-    bool fin_heard;           /* the peer has sent its FIN */
-    hf_tw_holder time_wait;
-    uint8_t icmp_type, icmp_code; /* with BY_ICMP */
-} hf_end;
-
-/* HF_AGAIN while the connection lives. */
-hf_err hf_conn_end(const hf_engine *engine, hf_conn conn, hf_end *ret_end);
+/* ---- STATUS. How a connection ended: hf/end.h. ---- */
 
 typedef struct hf_conn_status {
     hf_state state;
@@ -198,8 +159,6 @@ hf_err hf_conn_status_get(const hf_engine *engine, hf_conn conn, hf_conn_status 
 /* Changes the options of a living connection. Copies. HF_ARGUMENT, HF_NO_MEMORY (option sets). */
 hf_err hf_conn_options_set(hf_engine *engine, hf_conn conn, const hf_tcp_options *options);
 hf_err hf_conn_options_get(const hf_engine *engine, hf_conn conn, hf_tcp_options *ret_options);
-
-const char *hf_state_name(hf_state state);
 
 #ifdef __cplusplus
 }
