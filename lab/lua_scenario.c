@@ -317,6 +317,7 @@ static int open_all(lua_State *lua) {
     lab_open_links(lua);
     lab_open_conns(lua);
     lab_open_expects(lua);
+    lab_open_rows(lua);
     open_globals(lua);
     return 0;
 }
