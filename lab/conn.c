@@ -22,6 +22,8 @@ static uint8_t byte_at(const lab_conn *conn, uint64_t at) {
     return lab_pattern(conn->key, at);
 }
 
+static const lab_conn_ops *ops(const lab_host *host) { return host->world->backend->conn; }
+
 static lab_conn *conn_new(lab_host *host, hf_conn handle) {
     lab_world *const world = host->world;
     lab_conn *const conn = lab_alloc(sizeof *conn);
@@ -43,14 +45,14 @@ static lab_conn *conn_new(lab_host *host, hf_conn handle) {
     return conn;
 }
 
-/* Takes the engine's handle into use. */
+/* Takes the backend's handle into use. */
 static void hold(lab_conn *conn, hf_conn handle) {
     lab_host *const host = conn->host;
     conn->handle = handle;
     conn->held = true;
-    host->conns[handle.index] = conn->index;
+    ops(host)->hold(conn);
     hf_conn_status *const status = &conn->last_status;
-    if (hf_conn_status_get(&host->engine, handle, status) != HF_OK) return;
+    if (ops(host)->status(conn, status) != HF_OK) return;
     conn->local = status->local;
     conn->remote = status->remote;
     conn->local_port = status->local_port;
@@ -72,6 +74,7 @@ lab_conn *lab_conn_peer(lab_conn *conn) {
 }
 
 void lab_conn_free(lab_conn *conn) {
+    if (ops(conn->host)->free) ops(conn->host)->free(conn);
     for (uint32_t i = 0; i < conn->span_count; i++) free(conn->spans[i].text);
     free(conn->spans);
     free(conn);
@@ -107,7 +110,7 @@ hf_err lab_listen(lab_host *host, const hf_listen_options *options, lab_listener
     if (!lab_host_enter(host)) return HF_STATE;
     if (host->listener_count == LAB_LISTENERS) return HF_NO_LISTENER_SLOT;
     hf_listener handle;
-    const hf_err err = hf_listen(&host->engine, options, &handle);
+    const hf_err err = ops(host)->listen(host, options, &handle);
     if (err == HF_OK) {
         lab_listener *const listener = lab_alloc(sizeof *listener);
         listener->host = host;
@@ -132,7 +135,7 @@ hf_err lab_connect(lab_host *host, lab_host *to, uint16_t port, uint16_t local_p
     connect.remote = link->addr[link->end[1] == to];
     connect.local = link->addr[link->end[1] == host];
     hf_conn handle = {LAB_ANY, 0};
-    const hf_err err = hf_connect(&host->engine, &connect, &handle);
+    const hf_err err = ops(host)->connect(host, &connect, &handle);
     lab_conn *const conn = *ret_conn = conn_new(host, handle);
     conn->call_at_ns = host->world->now_ns;
     conn->last_call = LAB_CALL_CONNECT;
@@ -148,7 +151,7 @@ lab_conn *lab_accept(lab_listener *listener) {
     lab_host *const host = listener->host;
     hf_conn handle;
     if (listener->boot != host->boots || listener->closed || !lab_host_enter(host)) return NULL;
-    if (hf_accept(&host->engine, listener->handle, &handle) != HF_OK) return NULL;
+    if (ops(host)->accept(listener, &handle) != HF_OK) return NULL;
     lab_conn *const conn = conn_new(host, handle);
     conn->listener = listener;
     conn->reading = listener->reading;
@@ -167,8 +170,8 @@ lab_conn *lab_accept(lab_listener *listener) {
 
 static hf_err finish_writing(lab_conn *conn) {
     hf_err err = HF_OK;
-    if (conn->shutdown_wanted) err = hf_shutdown(&conn->host->engine, conn->handle);
-    if (conn->close_wanted) err = hf_close(&conn->host->engine, conn->handle, &conn->close_options);
+    if (conn->shutdown_wanted) err = ops(conn->host)->shutdown(conn);
+    if (conn->close_wanted) err = ops(conn->host)->close(conn, &conn->close_options);
     conn->shutdown_wanted = conn->close_wanted = false;
     return err;
 }
@@ -182,7 +185,7 @@ hf_err lab_conn_push(lab_conn *conn) {
         const size_t count = left < COPY_BYTES ? (size_t)left : COPY_BYTES;
         for (size_t i = 0; i < count; i++) copy[i] = byte_at(conn, conn->written + i);
         size_t taken = 0;
-        err = hf_send(&conn->host->engine, conn->handle, copy, count, &taken);
+        err = ops(conn->host)->send(conn, copy, count, &taken);
         if (err == HF_OK) conn->written += taken;
         if (err == HF_OK && taken < count) err = HF_AGAIN;
     }
@@ -242,8 +245,8 @@ hf_err lab_conn_take(lab_conn *conn, uint64_t bytes, uint64_t *ret_read) {
         uint8_t copy[COPY_BYTES];
         size_t count = 0;
         const uint64_t left = bytes - *ret_read;
-        err = hf_receive(&conn->host->engine, conn->handle, copy,
-                         left < COPY_BYTES ? (size_t)left : COPY_BYTES, &count);
+        err = ops(conn->host)
+                  ->receive(conn, copy, left < COPY_BYTES ? (size_t)left : COPY_BYTES, &count);
         if (err != HF_OK) break;
         verify(conn, copy, count);
         *ret_read += count;
@@ -310,7 +313,7 @@ hf_err lab_abort(lab_conn *conn) {
     hf_err err;
     if (!enter(conn, "abort", &err)) return err;
     remember_call(conn, LAB_CALL_ABORT);
-    err = hf_abort(&conn->host->engine, conn->handle);
+    err = ops(conn->host)->abort(conn);
     record_call(conn, "abort", err);
     lab_host_leave(conn->host);
     return err;
@@ -319,17 +322,37 @@ hf_err lab_abort(lab_conn *conn) {
 hf_err lab_options_set(lab_conn *conn, const hf_tcp_options *options) {
     hf_err err;
     if (!enter(conn, "change options", &err)) return err;
-    err = hf_conn_options_set(&conn->host->engine, conn->handle, options);
+    err = ops(conn->host)->options_set(conn, options);
     record_call(conn, "change options", err);
     lab_host_leave(conn->host);
     return err;
+}
+
+hf_err lab_options_get(lab_conn *conn, hf_tcp_options *ret_options) {
+    if (!conn->held || !lab_host_enter(conn->host)) return HF_STALE;
+    return ops(conn->host)->options_get(conn, ret_options);
+}
+
+void lab_listener_close(lab_listener *listener) {
+    lab_host *const host = listener->host;
+    if (listener->closed || listener->boot != host->boots || !lab_host_enter(host)) return;
+    ops(host)->listener_close(listener);
+    listener->closed = true;
+    lab_record *const record = lab_record_add(host->world, LAB_CALL, host->index);
+    lab_record_text(record, "close listener %u", listener->options.port);
+    lab_host_leave(host);
+}
+
+hf_err lab_listener_status(lab_listener *listener, hf_listener_status *ret_status) {
+    if (listener->boot != listener->host->boots || !lab_host_enter(listener->host)) return HF_STALE;
+    return ops(listener->host)->listener_status(listener, ret_status);
 }
 
 /* ---- Status ---- */
 
 bool lab_status(lab_conn *conn, hf_conn_status *ret_status) {
     if (conn->held && conn->host->power == LAB_UP && lab_host_enter(conn->host))
-        hf_conn_status_get(&conn->host->engine, conn->handle, &conn->last_status);
+        ops(conn->host)->status(conn, &conn->last_status);
     *ret_status = conn->last_status;
     return conn->held;
 }

@@ -21,22 +21,17 @@ static void record_event(lab_conn *conn, uint32_t bit, hf_cause cause, uint64_t 
 
 static void release_if_read(lab_conn *conn) {
     if (!conn->held || !conn->ended) return;
-    hf_part part;
-    size_t count = 0;
-    const bool unread =
-        !conn->reading && conn->end.bytes_unread > 0 &&
-        hf_receive_peek(&conn->host->engine, conn->handle, &part, 1, &count) == HF_OK && count > 0;
-    if (unread) return;
-    hf_conn_status_get(&conn->host->engine, conn->handle, &conn->last_status);
-    hf_release(&conn->host->engine, conn->handle);
-    conn->host->conns[conn->handle.index] = LAB_ANY;
+    const lab_conn_ops *const ops = conn->world->backend->conn;
+    if (!conn->reading && conn->end.bytes_unread > 0 && ops->unread(conn)) return;
+    ops->status(conn, &conn->last_status);
+    ops->release(conn);
     conn->held = false;
 }
 
 static void on_end(lab_conn *conn) {
     uint64_t count;
     if (conn->reading) lab_conn_take(conn, UINT64_MAX, &count);
-    if (hf_conn_end(&conn->host->engine, conn->handle, &conn->end) != HF_OK) return;
+    if (conn->world->backend->conn->end(conn, &conn->end) != HF_OK) return;
     conn->ended = true;
     conn->ended_at_ns = conn->world->now_ns;
     lab_record *const record = lab_record_add(conn->world, LAB_EVENT, conn->host->index);
@@ -91,7 +86,7 @@ static void on_status_event(lab_conn *conn, uint32_t bits) {
 }
 
 /* In the order in which an application can make sense of them: END comes last. */
-static void conn_event(lab_conn *conn, uint32_t bits) {
+void lab_conn_event_bits(lab_conn *conn, uint32_t bits) {
     if (bits & HF_EVENT_CONNECTED) on_connected(conn);
     if (bits & HF_EVENT_READABLE && conn->held) on_readable(conn);
     if (bits & HF_EVENT_WRITABLE && conn->held) lab_conn_push(conn);
@@ -106,7 +101,7 @@ static void conn_event(lab_conn *conn, uint32_t bits) {
     if (bits & HF_EVENT_END && conn->held) on_end(conn);
 }
 
-static void accept_all(lab_listener *listener) {
+void lab_accept_all(lab_listener *listener) {
     const lab_hooks *const hooks = &listener->host->world->hooks;
     lab_conn *conn;
     while (listener->accepting && (conn = lab_accept(listener)) != NULL) {
@@ -118,7 +113,7 @@ static void accept_all(lab_listener *listener) {
 
 static void overflow(lab_listener *listener) {
     hf_listener_status status;
-    if (hf_listener_status_get(&listener->host->engine, listener->handle, &status) != HF_OK) return;
+    if (lab_listener_status(listener, &status) != HF_OK) return;
     lab_record *const record =
         lab_record_add(listener->host->world, LAB_EVENT, listener->host->index);
     char sentence[200];
@@ -136,7 +131,7 @@ static void listener_event(lab_host *host, const hf_event *event) {
         if (listener->handle.index != event->index ||
             listener->handle.generation != event->generation || listener->boot != host->boots)
             continue;
-        if (event->bits & HF_EVENT_ACCEPTABLE) accept_all(listener);
+        if (event->bits & HF_EVENT_ACCEPTABLE) lab_accept_all(listener);
         if (event->bits & HF_EVENT_OVERFLOW) overflow(listener);
         return;
     }
@@ -151,5 +146,5 @@ void lab_conn_events(lab_host *host, const hf_event *event) {
     const uint32_t index = host->conns[event->index];
     if (index == LAB_ANY) return;
     lab_conn *const conn = host->world->conns[index];
-    if (conn->handle.generation == event->generation) conn_event(conn, event->bits);
+    if (conn->handle.generation == event->generation) lab_conn_event_bits(conn, event->bits);
 }

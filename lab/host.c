@@ -1,4 +1,5 @@
-/* A host: one engine, driven as hf/engine.h says a driver does it, and the power switch. */
+/* A host: on holdfast one engine, driven as hf/engine.h says a driver does it; and the power
+ * switch. */
 #include "lab.h"
 #include <stdlib.h>
 #include <string.h>
@@ -17,15 +18,31 @@ static void forget_conns(lab_host *host) {
     for (uint32_t i = 0; i < host->config.conns; i++) host->conns[i] = LAB_ANY;
 }
 
-hf_err lab_host_attach(lab_host *host, lab_link *link, uint32_t end) {
+static hf_err attach(lab_host *host, lab_link *link, uint32_t end) {
     const hf_interface_options options = {.link = HF_LINK_IP, .mtu = link->mtu, .auto_done = true};
     const hf_err err = hf_interface_add(&host->engine, &options, &link->interface[end]);
     return err != HF_OK ? err
                         : hf_address_add(&host->engine, link->interface[end], &link->addr[end], 24);
 }
 
+/* Zeroed, so that no run depends on what lay there; the system gives zeroed pages only as they are
+ * touched. */
+static void *aligned(void **ret_memory, size_t bytes) {
+    *ret_memory = lab_alloc(bytes + 63);
+    return (void *)(((uintptr_t)*ret_memory + 63) & ~(uintptr_t)63);
+}
+
+static void take_memory(lab_host *host) {
+    host->memory = hf_engine_bytes(&host->config);
+    host->block = aligned(&host->block_memory, host->memory.block_bytes);
+    host->data = aligned(&host->data_memory, host->memory.data_bytes);
+    host->trace_records = lab_alloc(LAB_TRACE_RECORDS * sizeof *host->trace_records);
+    host->conns = lab_alloc(host->config.conns * sizeof *host->conns);
+}
+
 /* Lays the engine out anew, under a seed it has not had: nothing of before is left. */
 static hf_err power_on(lab_host *host) {
+    if (!host->block) take_memory(host);
     fill_seed(host);
     forget_conns(host);
     const hf_trace trace = {.records = host->trace_records, .capacity = LAB_TRACE_RECORDS};
@@ -35,18 +52,11 @@ static hf_err power_on(lab_host *host) {
     hf_err err = hf_engine_init(&host->engine, &host->config, host->block, host->memory.block_bytes,
                                 host->data, host->memory.data_bytes, host->world->now_ns);
     for (uint32_t i = 0; i < host->link_count && err == HF_OK; i++)
-        err = lab_host_attach(host, host->links[i], host->links[i]->end[1] == host);
+        err = attach(host, host->links[i], host->links[i]->end[1] == host);
     host->boots++;
     host->due_serial++;
     host->power = LAB_UP;
     return err;
-}
-
-/* Zeroed, so that no run depends on what lay there; the system gives zeroed pages only as they are
- * touched. */
-static void *aligned(void **ret_memory, size_t bytes) {
-    *ret_memory = lab_alloc(bytes + 63);
-    return (void *)(((uintptr_t)*ret_memory + 63) & ~(uintptr_t)63);
 }
 
 lab_host *lab_host_new(lab_world *world, const char *name, const hf_config *config,
@@ -59,12 +69,7 @@ lab_host *lab_host_new(lab_world *world, const char *name, const hf_config *conf
     host->config = *config;
     snprintf(host->name, sizeof host->name, "%s", name);
     lab_random_init(&host->random, world->seed, "host", host->index);
-    host->memory = hf_engine_bytes(config);
-    host->block = aligned(&host->block_memory, host->memory.block_bytes);
-    host->data = aligned(&host->data_memory, host->memory.data_bytes);
-    host->trace_records = lab_alloc(LAB_TRACE_RECORDS * sizeof *host->trace_records);
-    host->conns = lab_alloc(config->conns * sizeof *host->conns);
-    const hf_err err = power_on(host);
+    const hf_err err = world->backend->host->power_on(host);
     if (err == HF_OK) {
         world->hosts[world->host_count++] = host;
         return host;
@@ -75,6 +80,7 @@ lab_host *lab_host_new(lab_world *world, const char *name, const hf_config *conf
 }
 
 void lab_host_free(lab_host *host) {
+    if (host->world->backend->host->free) host->world->backend->host->free(host);
     for (uint32_t i = 0; i < host->inbox_count; i++) free(host->inbox[i]);
     for (uint32_t i = 0; i < host->listener_count; i++) free(host->listeners[i]);
     free(host->block_memory);
@@ -138,14 +144,14 @@ static void schedule(lab_host *host) {
     lab_heap_push(&host->world->heap, due);
 }
 
-bool lab_host_enter(lab_host *host) {
+static bool enter(lab_host *host) {
     if (host->power != LAB_UP) return false;
     if (hf_engine_now(&host->engine) < host->world->now_ns)
         hf_engine_step(&host->engine, host->world->now_ns, NULL, 0, NULL);
     return true;
 }
 
-void lab_host_leave(lab_host *host) {
+static void leave(lab_host *host) {
     if (host->working || host->power != LAB_UP) return;
     host->working = true;
     uint32_t rounds = 0;
@@ -164,7 +170,7 @@ void lab_host_leave(lab_host *host) {
 
 void lab_host_tick(lab_host *host) {
     hf_engine_step(&host->engine, host->world->now_ns, NULL, 0, NULL);
-    lab_host_leave(host);
+    leave(host);
 }
 
 static void settle(lab_host *host, const lab_flight *flight, lab_fate fate,
@@ -176,7 +182,7 @@ static void settle(lab_host *host, const lab_flight *flight, lab_fate fate,
     if (verdict) record->verdict = *verdict;
 }
 
-void lab_host_take(lab_host *host, lab_flight *flight) {
+static void take(lab_host *host, lab_flight *flight) {
     host->world->frames_in_flight--;
     const bool full = host->inbox_count == LAB_INBOX_FRAMES;
     if (host->power != LAB_DOWN && !full) {
@@ -198,7 +204,7 @@ static hf_frame received(const lab_host *host, lab_flight *flight) {
     return frame;
 }
 
-void lab_host_work(lab_host *host) {
+static void work(lab_host *host) {
     if (host->power != LAB_UP || host->inbox_count == 0) return;
     static hf_frame frames[LAB_INBOX_FRAMES];
     static hf_verdict verdicts[LAB_INBOX_FRAMES];
@@ -211,8 +217,28 @@ void lab_host_work(lab_host *host) {
         free(host->inbox[i]);
     }
     host->inbox_count = 0;
-    lab_host_leave(host);
+    leave(host);
 }
+
+/* ---- What the backend does ---- */
+
+const lab_host_ops lab_engine_host = {.power_on = power_on,
+                                      .attach = attach,
+                                      .enter = enter,
+                                      .leave = leave,
+                                      .take = take,
+                                      .work = work};
+
+hf_err lab_host_attach(lab_host *host, lab_link *link, uint32_t end) {
+    return host->world->backend->host->attach(host, link, end);
+}
+
+bool lab_host_enter(lab_host *host) { return host->world->backend->host->enter(host); }
+void lab_host_leave(lab_host *host) { host->world->backend->host->leave(host); }
+void lab_host_take(lab_host *host, lab_flight *f) { host->world->backend->host->take(host, f); }
+void lab_host_work(lab_host *host) { host->world->backend->host->work(host); }
+
+/* ---- The power switch ---- */
 
 static void say(lab_host *host, const char *what) {
     lab_record *const record = lab_record_add(host->world, LAB_FAULT, host->index);
@@ -231,6 +257,7 @@ void lab_host_resume(lab_host *host) {
     if (host->power != LAB_STALLED) return;
     host->power = LAB_UP;
     say(host, "runs again.");
+    if (host->world->backend->host->resumed) host->world->backend->host->resumed(host);
     lab_host_work(host);
     if (lab_host_enter(host)) lab_host_leave(host);
 }
@@ -252,11 +279,12 @@ void lab_host_crash(lab_host *host) {
         conn->gone = true;
         conn->held = false;
     }
+    if (host->world->backend->host->power_off) host->world->backend->host->power_off(host);
 }
 
 void lab_host_boot(lab_host *host) {
     if (host->power != LAB_DOWN) return;
-    const hf_err err = power_on(host);
+    const hf_err err = host->world->backend->host->power_on(host);
     say(host, "is up again, and knows of nothing.");
     if (err != HF_OK)
         lab_problem(host->world, "%s does not boot: %s", host->name, hf_err_sentence(err));

@@ -43,6 +43,7 @@ typedef struct lab_host lab_host;
 typedef struct lab_link lab_link;
 typedef struct lab_conn lab_conn;
 typedef struct lab_listener lab_listener;
+typedef struct lab_backend lab_backend;
 
 /* ---- random.c: xoshiro256**, one stream per user of it ---- */
 
@@ -177,8 +178,9 @@ struct lab_link {
     lab_host *end[2];
     hf_addr addr[2];
     uint32_t interface[2];
-    lab_way way[2];      /* way[i] carries what end[i] sends */
-    bool unseen_allowed; /* its faults need not show */
+    lab_way way[2];        /* way[i] carries what end[i] sends */
+    bool unseen_allowed;   /* its faults need not show */
+    struct lab_veth *veth; /* on linux */
     lab_cut *cuts;
     uint32_t cut_count;
     char where[160];
@@ -228,7 +230,8 @@ struct lab_host {
     uint32_t due_serial;
     hf_ns due_at_ns;
     bool working;
-    int on_up; /* script's reference */
+    int on_up;               /* script's reference */
+    struct lab_netns *netns; /* on linux */
 };
 
 /* NULL with *ret_problem if the configuration is refused. */
@@ -297,6 +300,7 @@ struct lab_conn {
     int on_event[8]; /* script's references, by lab_conn_event */
     int self;        /* script's reference to its object */
     uint32_t refused_calls;
+    struct lab_socket *socket; /* on linux */
 };
 
 typedef enum lab_conn_event {
@@ -333,6 +337,9 @@ hf_err lab_shutdown(lab_conn *conn);
 hf_err lab_close(lab_conn *conn, const hf_close_options *options);
 hf_err lab_abort(lab_conn *conn);
 hf_err lab_options_set(lab_conn *conn, const hf_tcp_options *options);
+hf_err lab_options_get(lab_conn *conn, hf_tcp_options *ret_options);
+void lab_listener_close(lab_listener *listener);
+hf_err lab_listener_status(lab_listener *listener, hf_listener_status *ret_status);
 bool lab_status(lab_conn *conn, hf_conn_status *ret_status); /* of now, or the last one known */
 hf_state lab_state(lab_conn *conn);
 /* Gives the engine as much as it takes of what is to be written. */
@@ -341,10 +348,63 @@ hf_err lab_conn_push(lab_conn *conn);
 hf_err lab_conn_take(lab_conn *conn, uint64_t bytes, uint64_t *ret_read);
 /* events.c */
 void lab_conn_events(lab_host *host, const hf_event *event);
+void lab_conn_event_bits(lab_conn *conn, uint32_t bits);
+void lab_accept_all(lab_listener *listener);
 void lab_conn_free(lab_conn *conn);
 /* The other end, or NULL while no application holds it. */
 lab_conn *lab_conn_peer(lab_conn *conn);
 uint8_t lab_pattern(uint64_t key, uint64_t at);
+
+/* ---- What runs a world: engines in virtual time, or the kernel in real time ----
+ * holdfast: host.c, holdfast.c. linux: linux.h. */
+
+typedef struct lab_host_ops {
+    hf_err (*power_on)(lab_host *host);
+    void (*power_off)(lab_host *host); /* its connections are forgotten already; or NULL */
+    void (*resumed)(lab_host *host);   /* or NULL */
+    void (*free)(lab_host *host);      /* or NULL */
+    hf_err (*attach)(lab_host *host, lab_link *link, uint32_t end);
+    bool (*enter)(lab_host *host);
+    void (*leave)(lab_host *host);
+    void (*take)(lab_host *host, lab_flight *flight);
+    void (*work)(lab_host *host);
+} lab_host_ops;
+
+/* The calls of hf/tcp.h, on a connection of the lab. */
+typedef struct lab_conn_ops {
+    hf_err (*listen)(lab_host *host, const hf_listen_options *options, hf_listener *ret_handle);
+    hf_err (*accept)(lab_listener *listener, hf_conn *ret_handle);
+    void (*listener_close)(lab_listener *listener);
+    hf_err (*listener_status)(lab_listener *listener, hf_listener_status *ret_status);
+    hf_err (*connect)(lab_host *host, const hf_connect_options *options, hf_conn *ret_handle);
+    void (*hold)(lab_conn *conn); /* conn->handle is in use from now on */
+    void (*release)(lab_conn *conn);
+    void (*free)(lab_conn *conn); /* or NULL */
+    hf_err (*send)(lab_conn *conn, const void *data, size_t bytes, size_t *ret_taken);
+    hf_err (*receive)(lab_conn *conn, void *to, size_t bytes, size_t *ret_bytes);
+    bool (*unread)(lab_conn *conn); /* something is left to read */
+    hf_err (*shutdown)(lab_conn *conn);
+    hf_err (*close)(lab_conn *conn, const hf_close_options *options);
+    hf_err (*abort)(lab_conn *conn);
+    hf_err (*options_set)(lab_conn *conn, const hf_tcp_options *options);
+    hf_err (*options_get)(lab_conn *conn, hf_tcp_options *ret_options);
+    hf_err (*status)(lab_conn *conn, hf_conn_status *ret_status);
+    hf_err (*end)(lab_conn *conn, hf_end *ret_end);
+} lab_conn_ops;
+
+struct lab_backend {
+    const char *name;
+    const lab_host_ops *host;
+    const lab_conn_ops *conn;
+    void (*link_changed)(lab_link *link); /* cut or healed; or NULL */
+    void (*link_free)(lab_link *link);    /* or NULL */
+    /* Lets real time pass until an instant, or until something has happened, and sets the world's
+     * clock; NULL: time is virtual. */
+    void (*wait)(lab_world *world, hf_ns until_ns);
+};
+
+extern const lab_host_ops lab_engine_host;
+extern const lab_backend lab_on_holdfast;
 
 /* ---- expect.c ---- */
 
@@ -425,6 +485,7 @@ typedef struct lab_hooks {
 } lab_hooks;
 
 struct lab_world {
+    const lab_backend *backend;
     uint64_t seed;
     const char *title;
     lab_random script_random;
@@ -451,7 +512,7 @@ struct lab_world {
     volatile bool *stop; /* set by a time limit from outside */
 };
 
-lab_world *lab_world_new(uint64_t seed, const lab_hooks *hooks);
+lab_world *lab_world_new(const lab_backend *backend, uint64_t seed, const lab_hooks *hooks);
 void lab_world_free(lab_world *world);
 uint32_t lab_at(lab_world *world, hf_ns at_ns, hf_ns period_ns, int callback, const char *where);
 /* Runs until an instant, or (HF_NEVER) until the run is over: nothing is due, its duration is over,

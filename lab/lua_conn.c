@@ -98,8 +98,7 @@ static int conn_on(lua_State *lua) {
 static int conn_options(lua_State *lua) {
     lab_conn *const conn = lab_conn_arg(lua, 1);
     hf_tcp_options options = {0};
-    if (conn->held && lab_host_enter(conn->host))
-        hf_conn_options_get(&conn->host->engine, conn->handle, &options);
+    lab_options_get(conn, &options);
     lab_tcp_options_read(lua, 2, "options", NULL, &options);
     return answer(lua, lab_options_set(conn, &options));
 }

@@ -168,15 +168,7 @@ static int listener_accepting(lua_State *lua) {
 }
 
 static int listener_close(lua_State *lua) {
-    lab_listener *const listener = lab_object(lua, 1, LAB_LISTENER_TYPE);
-    if (listener->closed || listener->boot != listener->host->boots ||
-        !lab_host_enter(listener->host))
-        return 0;
-    hf_listener_close(&listener->host->engine, listener->handle);
-    listener->closed = true;
-    lab_record_text(lab_record_add(listener->host->world, LAB_CALL, listener->host->index),
-                    "close listener %u", listener->options.port);
-    lab_host_leave(listener->host);
+    lab_listener_close(lab_object(lua, 1, LAB_LISTENER_TYPE));
     return 0;
 }
 
@@ -184,8 +176,7 @@ static int listener_status(lua_State *lua) {
     lab_listener *const listener = lab_object(lua, 1, LAB_LISTENER_TYPE);
     hf_listener_status status;
     memset(&status, 0, sizeof status);
-    if (lab_host_enter(listener->host))
-        hf_listener_status_get(&listener->host->engine, listener->handle, &status);
+    lab_listener_status(listener, &status);
     lua_newtable(lua);
     lab_set_integer(lua, "waiting", status.waiting);
     lab_set_integer(lua, "handshaking", status.handshaking);

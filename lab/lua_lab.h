@@ -78,6 +78,7 @@ void lab_open_hosts(lua_State *lua);
 void lab_open_links(lua_State *lua);
 void lab_open_conns(lua_State *lua);
 void lab_open_expects(lua_State *lua);
+void lab_open_rows(lua_State *lua);
 void lab_open_sandbox(lua_State *lua);
 
 #endif

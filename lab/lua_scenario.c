@@ -100,8 +100,8 @@ static lab_world *open_world(const lab_scenario *scenario) {
 static lab_world *new_part(lab_scenario *scenario, const char *title) {
     const lab_hooks hooks = {scenario, on_timer, on_conn_event, on_accepted, on_host_up};
     const uint32_t index = scenario->part_count;
-    lab_world *const world =
-        lab_world_new(scenario->options.seed + index * UINT64_C(0x9e3779b97f4a7c15), &hooks);
+    lab_world *const world = lab_world_new(
+        &lab_on_holdfast, scenario->options.seed + index * UINT64_C(0x9e3779b97f4a7c15), &hooks);
     world->whole_packets = scenario->options.whole_packets;
     world->stop = scenario->options.stop;
     scenario->parts = realloc(scenario->parts, (index + 1) * sizeof(lab_world *));
@@ -317,6 +317,7 @@ static int open_all(lua_State *lua) {
     lab_open_links(lua);
     lab_open_conns(lua);
     lab_open_expects(lua);
+    lab_open_rows(lua);
     open_globals(lua);
     return 0;
 }

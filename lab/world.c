@@ -30,8 +30,9 @@ char *lab_copy_text(const char *text) {
     return copy;
 }
 
-lab_world *lab_world_new(uint64_t seed, const lab_hooks *hooks) {
+lab_world *lab_world_new(const lab_backend *backend, uint64_t seed, const lab_hooks *hooks) {
     lab_world *const world = lab_alloc(sizeof *world);
+    world->backend = backend;
     world->seed = seed;
     world->hooks = *hooks;
     world->duration_ns = HF_NEVER;

@@ -14,6 +14,9 @@ foreach(drawn chaos detect_any)
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 endforeach()
 
+# What Linux did against what the profile "linux" predicts; docs/AGREEMENT.md is this run's table.
+add_test(NAME agreement COMMAND ${CMAKE_SOURCE_DIR}/tools/agreement --check $<TARGET_FILE:holdfast_cli>)
+
 add_test(NAME lab_cli COMMAND ${CMAKE_SOURCE_DIR}/tests/lab_cli $<TARGET_FILE:holdfast_cli>
   ${CMAKE_SOURCE_DIR}/tests/scenarios)
 add_test(NAME determinism COMMAND ${CMAKE_SOURCE_DIR}/tests/determinism $<TARGET_FILE:holdfast_cli>

@@ -279,6 +279,26 @@ static void the_user_timeout_counts_unacknowledged_data_only(void **state) {
     peer_end(&p);
 }
 
+/* A FIN alone is unacknowledged from when it is queued: idle time before it is nobody's fault. */
+static void the_user_timeout_of_a_lone_fin_counts_from_the_close(void **state) {
+    (void)state;
+    peer p;
+    peer_begin(&p);
+    const hf_tcp_options options = {.user_timeout_ns = 8 * HF_SECOND};
+    reach(&p, IDLE, &options);
+    peer_run(&p, 30 * HF_SECOND);
+    hf_shutdown(&p.engine, p.conn);
+    const hf_ns closed_ns = p.now_ns;
+    peer_run(&p, 7 * HF_SECOND);
+    assert_int_equal(peer_state(&p), HF_FIN_WAIT_1);
+    peer_run(&p, 2 * HF_SECOND);
+    const hf_end end = peer_conn_end(&p);
+    assert_int_equal(end.mechanism, HF_CAUSE_BY_USER_TIMEOUT);
+    assert_in_range(end.at_ns - closed_ns, 8 * HF_SECOND - 2 * HFI_TICK_NS,
+                    8 * HF_SECOND + 5 * HF_MS);
+    peer_end(&p);
+}
+
 /* MUST-37 and the user timeout: a live peer with a closed window is not its matter. */
 static void the_user_timeout_spares_a_live_closed_window(void **state) {
     (void)state;
@@ -356,6 +376,7 @@ int main(void) {
         cmocka_unit_test(one_answer_of_three_keeps_the_connection),
         cmocka_unit_test(a_rebooted_peer_is_found_by_the_probe),
         cmocka_unit_test(the_user_timeout_counts_unacknowledged_data_only),
+        cmocka_unit_test(the_user_timeout_of_a_lone_fin_counts_from_the_close),
         cmocka_unit_test(the_user_timeout_spares_a_live_closed_window),
         cmocka_unit_test(a_gap_of_our_own_is_no_silence_of_the_peer),
         cmocka_unit_test(a_user_timeout_does_not_end_a_call_whose_syn_has_not_left),

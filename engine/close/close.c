@@ -4,6 +4,7 @@
 void hfi_close_shutdown(hfi_ctx *ctx, hfi_conn *conn) {
     if (hfi_has(conn, HFI_F_FIN_QUEUED)) return;
     conn->flags |= HFI_F_FIN_QUEUED;
+    if (hfi_held(conn) == 0) conn->progress_at = ctx->now_tick; /* it is the first of what waits */
     /* The FIN follows the handshake. */
     if (conn->state == HF_SYN_SENT || conn->state == HF_SYN_RECEIVED) return;
     hfi_conn_move(ctx, conn, conn->state == HF_CLOSE_WAIT ? HF_LAST_ACK : HF_FIN_WAIT_1);

@@ -40,6 +40,10 @@ void hfi_live_elicited(hfi_ctx *ctx, hfi_conn *conn) {
     if (conn->unanswered < UINT8_MAX) conn->unanswered++;
 }
 
+void hfi_live_keepalive_on(hfi_ctx *ctx, hfi_conn *conn) {
+    if (conn->unanswered == 0) conn->elicited_at = ctx->now_tick;
+}
+
 /* ---- What is outstanding ---- */
 
 static bool outstanding(const hfi_conn *conn) { return hfi_in_flight(conn) > 0; }
@@ -105,13 +109,21 @@ static hfi_tick strict_next(const hfi_ctx *ctx, const hfi_conn *conn) {
     return after_heard(conn, hfi_options(ctx, conn)->detect_within_ns);
 }
 
-static hfi_tick keepalive_next(const hfi_ctx *ctx, const hfi_conn *conn) {
-    const hf_tcp_options *options = hfi_options(ctx, conn);
-    if (conn->unanswered == 0) return after_heard(conn, options->keepalive_idle_ns);
-    return conn->elicited_at + hfi_tick_deadline(keepalive_interval(options));
+static hfi_tick later(hfi_tick a, hfi_tick b) { return hfi_tick_lt(a, b) ? b : a; }
+
+/* The first probe: a full idle period after the last segment heard, and after keepalive was
+ * switched on. */
+static hfi_tick first_probe(const hfi_ctx *ctx, const hfi_conn *conn, hf_ns idle_ns) {
+    const hfi_tick heard = after_heard(conn, idle_ns), idle = hfi_tick_deadline(idle_ns);
+    const bool on_lately = (hfi_tick)(ctx->now_tick - conn->elicited_at) <= idle;
+    return on_lately ? later(heard, conn->elicited_at + 1 + idle) : heard;
 }
 
-static hfi_tick later(hfi_tick a, hfi_tick b) { return hfi_tick_lt(a, b) ? b : a; }
+static hfi_tick keepalive_next(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    if (conn->unanswered == 0) return first_probe(ctx, conn, options->keepalive_idle_ns);
+    return conn->elicited_at + hfi_tick_deadline(keepalive_interval(options));
+}
 
 /* The user timeout counts from the first transmission that brought no progress (as Linux does). A
  * peer that answers with a closed window is alive (MUST-37): then it counts from the last answer,
@@ -290,7 +302,8 @@ hfi_live_verdict hfi_live_persist_timeout(hfi_ctx *ctx, hfi_conn *conn) {
         return (hfi_live_verdict){HF_CAUSE_END_PEER_SILENT, HF_CAUSE_BY_PERSIST_LIMIT, reset};
     }
     conn->transmissions++;
-    if (conn->backoff < 20) conn->backoff++;
+    /* No further than the attempts that the limit allows, so that they end in step (as Linux's). */
+    if (conn->backoff < hfi_min32(ctx->limits->persist_limit, 20)) conn->backoff++;
     hfi_live_persist(ctx, conn);
     hfi_conn_owe(ctx, conn, HFI_P_PROBE);
     return go_on;

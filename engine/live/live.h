@@ -30,6 +30,9 @@ void hfi_live_heard(hfi_ctx *ctx, hfi_conn *conn);
 /* An eliciting segment has left now. */
 void hfi_live_elicited(hfi_ctx *ctx, hfi_conn *conn);
 
+/* Keepalive was off and is on now: the first probe waits a full idle period. */
+void hfi_live_keepalive_on(hfi_ctx *ctx, hfi_conn *conn);
+
 /* The bound in force, 0 if none (T_eff). Notes when it had to be raised. */
 hf_ns hfi_live_bound_ns(const hfi_ctx *ctx, const hfi_conn *conn);
 

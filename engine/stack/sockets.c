@@ -246,8 +246,10 @@ hf_err hf_conn_options_set(hf_engine *engine, hf_conn handle, const hf_tcp_optio
     if (!options_good(options)) return HF_ARGUMENT;
     const uint32_t set = hfi_open_options_hold(&e->ctx, options);
     if (set == HFI_NONE) return HF_NO_OPTION_SLOT;
+    const bool keepalive_was_on = hfi_options(&e->ctx, conn)->keepalive_idle_ns != 0;
     hfi_open_options_drop(&e->ctx, conn->options);
     conn->options = (uint16_t)set;
+    if (!keepalive_was_on) hfi_live_keepalive_on(&e->ctx, conn);
     hfi_tcp_settle(&e->ctx, conn);
     return HF_OK;
 }
