@@ -116,29 +116,57 @@ typedef struct hfi_range {
 
 _Static_assert(sizeof(hfi_range) == 16, "a range is 16 bytes");
 
-/* A segment, or super-segment, in flight; segq owns it. In the block. */
+/* A segment, or super-segment, in flight; segq owns it, and says in its header what the lists are. Also
+ * a node of a lane over the queue: seq, next and chunk (what it stands for). In the block. */
 typedef struct hfi_segment {
     hf_seq seq;
-    uint32_t bytes; /* sequence space, FIN counted */
-    hfi_index next, previous;
-    hfi_index chunk; /* holds seq */
-    hfi_us32 sent_us;
-    uint16_t flags;
+    hfi_index next;   /* in the order of sequence numbers; of a free one, the next free one */
+    hfi_index chunk;  /* holds seq */
+    hfi_us32 sent_us; /* the last transmission */
+    hfi_index later, earlier; /* its list; of a SACKed one, `later` leads past its neighbours */
+    uint16_t bytes;           /* sequence space, FIN counted */
+    uint8_t flags;            /* HFI_SEG_* */
     uint8_t transmissions;
 } hfi_segment;
 
-_Static_assert(sizeof(hfi_segment) <= 32, "a segment descriptor is at most 32 bytes");
+_Static_assert(sizeof(hfi_segment) == 28, "with its share of the lanes, a segment takes 30 bytes");
 
-enum { HFI_SEG_LOST = 1, HFI_SEG_SACKED = 2, HFI_SEG_FIN = 4, HFI_SEG_RESENT = 8 };
+/* LOST: on the list of what goes again. RESENT: sent again, and not taken for lost since. ASKED: sent
+ * again as a question, which tells nothing about the path. */
+enum {
+    HFI_SEG_LOST = 1,
+    HFI_SEG_SACKED = 2,
+    HFI_SEG_FIN = 4,
+    HFI_SEG_RESENT = 8,
+    HFI_SEG_ASKED = 16
+};
 
-/* What a connection needs only while data is in flight; recover owns it. In the block. */
+/* A lane has a node for every 16^level-th segment; four reach over 65,536 of them. */
+#define HFI_LANES 4u
+
+/* A doubly linked list of segments, by `later` and `earlier`. In the block. */
+typedef struct hfi_segment_list {
+    hfi_index head, tail;
+} hfi_segment_list;
+
+/* What a connection needs only while data is in flight, and for one RTO after. In the block. */
 typedef struct hfi_flight {
+    /* segq */
     uint32_t sacked_bytes; /* above snd.una */
     uint32_t lost_bytes;   /* marked lost and not sent again */
-    uint32_t accumulated;  /* congest: bytes acknowledged since cwnd last grew */
-    hfi_index resend;      /* where the search for lost segments goes on */
-    hf_seq high_sacked;    /* the end of the highest SACK block, if any_sacked */
+    hfi_segment_list sent; /* neither SACKed nor lost, by the time of sending */
+    hfi_segment_list lost; /* in the order in which they go again */
+    hfi_index lane_head[HFI_LANES], lane_tail[HFI_LANES];
+    uint32_t pushed;          /* counts segments, for the lanes */
+    hfi_index conn;           /* whose it is */
+    hfi_index next, previous; /* those at rest, the oldest first; `next` also of a free one */
+
+    /* recover */
+    hf_seq high_sacked; /* the end of the highest SACK block, if any_sacked */
     bool any_sacked;
+
+    /* congest */
+    uint32_t accumulated; /* bytes acknowledged since cwnd last grew */
 } hfi_flight;
 
 _Static_assert(sizeof(hfi_flight) <= 256, "a flight block is at most 256 bytes");
@@ -165,6 +193,7 @@ typedef struct hfi_root {
     hfi_queue tx, ready, ready_listeners, room;
     hfi_queue ended;    /* ends that wait to be told, oldest first, doubly linked (close/ends.h) */
     uint64_t end_count; /* records ever written to the ring */
+    hfi_index rest_head, rest_tail; /* segq: flights of connections with nothing in flight */
     hfi_reply_bucket reply_buckets[HFI_REPLY_BUCKETS];
     uint64_t rx_granted_bytes; /* windows promised: the credit ledger */
     uint32_t live;             /* connections that have not ended */
@@ -182,11 +211,9 @@ typedef struct hfi_ctx {
     hfi_listener *listeners;
     hfi_option_set *option_sets;
     hfi_segment *segments;
-    hfi_index *segment_next;
     hfi_range *ranges;
     hfi_index *range_next;
     hfi_flight *flights;
-    hfi_index *flight_next;
     hfi_syn_entry *syns;
     hfi_index *syn_next;
     hfi_time_wait *tw4, *tw6;

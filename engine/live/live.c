@@ -273,7 +273,7 @@ void hfi_live_persist(hfi_ctx *ctx, hfi_conn *conn) {
         if (!hfi_has(conn, HFI_F_PERSIST)) return;
         conn->flags &= ~(uint32_t)HFI_F_PERSIST;
         conn->backoff = 0;
-        if (hfi_in_flight(conn) == 0) hfi_recover_stop_timer(conn);
+        if (hfi_in_flight(conn) == 0) hfi_recover_restart_timer(ctx, conn);
         return;
     }
     if (hfi_has(conn, HFI_F_PERSIST) && (conn->timers & HFI_T_RTX) != 0) return;

@@ -69,12 +69,19 @@ hf_ns hfi_recover_patience_ns(const hfi_conn *conn) {
 void hfi_recover_stop_timer(hfi_conn *conn) { conn->timers &= (uint8_t)~HFI_T_RTX; }
 
 void hfi_recover_restart_timer(hfi_ctx *ctx, hfi_conn *conn) {
-    if (hfi_in_flight(conn) == 0) {
+    if (hfi_in_flight(conn) == 0 && conn->flight == HFI_NONE) {
         hfi_recover_stop_timer(conn);
         return;
     }
     conn->timers |= HFI_T_RTX;
     conn->rtx_at = hfi_ticks_from(ctx, hfi_recover_rto_ns(ctx, conn));
+}
+
+bool hfi_recover_rested(hfi_ctx *ctx, hfi_conn *conn) {
+    if (hfi_in_flight(conn) > 0) return false;
+    hfi_recover_stop_timer(conn);
+    hfi_segq_rest_over(ctx, conn);
+    return true;
 }
 
 void hfi_recover_idle(hfi_ctx *ctx, hfi_conn *conn) {
@@ -104,21 +111,20 @@ static void leave_recovery(hfi_ctx *ctx, hfi_conn *conn) {
 }
 
 /* Applies the SACK blocks that lie inside what is in flight (RFC 2018; others are ignored). */
-static uint32_t apply_sack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
-    if (!hfi_has(conn, HFI_F_SACK) || (seg->options.present & HFI_OPT_SACK) == 0) return 0;
-    uint32_t marked = 0;
+static void apply_sack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg,
+                       hfi_delivery *delivery) {
+    if (!hfi_has(conn, HFI_F_SACK) || (seg->options.present & HFI_OPT_SACK) == 0) return;
     for (uint32_t i = 0; i < seg->options.sack_count; i++) {
         const hfi_sack_block block = seg->options.sack[i];
         if (!hf_seq_lt(block.start, block.end) || !hf_seq_lt(conn->snd_una, block.start)) continue;
         if (!hf_seq_le(block.end, conn->snd_nxt) || conn->flight == HFI_NONE) continue;
-        marked += hfi_segq_sack(ctx, conn, block.start, block.end);
+        hfi_segq_sack(ctx, conn, block.start, block.end, delivery);
         hfi_flight *flight = &ctx->flights[conn->flight];
         if (!flight->any_sacked || hf_seq_lt(flight->high_sacked, block.end)) {
             flight->high_sacked = block.end;
             flight->any_sacked = true;
         }
     }
-    return marked;
 }
 
 /* RFC 6675 4, IsLost by bytes: more than two segments' bytes beyond it are SACKed. */
@@ -168,8 +174,9 @@ static void start_fast_retransmit(hfi_ctx *ctx, hfi_conn *conn) {
 
 void hfi_recover_repeated_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg,
                               bool duplicate) {
-    const uint32_t sacked = apply_sack(ctx, conn, seg);
-    if (!duplicate && sacked == 0) return;
+    hfi_delivery delivery = {0};
+    apply_sack(ctx, conn, seg, &delivery);
+    if (!duplicate && delivery.bytes == 0) return;
     if (conn->duplicate_acks < UINT8_MAX) conn->duplicate_acks++;
     if (!hfi_has(conn, HFI_F_SACK)) count_reno_sack(ctx, conn);
     hfi_conn_owe(ctx, conn, HFI_P_DATA);
@@ -215,10 +222,10 @@ static hfi_us32 echoed_rtt(const hfi_ctx *ctx, const hfi_conn *conn, const hfi_t
 
 /* RFC 6298 3 and 5: a back-off stays in the RTO until there is a sample (MUST-18). */
 static void measure(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg,
-                    const hfi_segq_acked *acked) {
+                    const hfi_delivery *delivery) {
     /* A sample of less than a microsecond is one all the same (loopback, wires in memory). */
     const hfi_us32 rtt_us =
-        acked->sampled ? hfi_max32(acked->rtt_us, 1) : echoed_rtt(ctx, conn, seg);
+        delivery->sampled ? hfi_max32(delivery->rtt_us, 1) : echoed_rtt(ctx, conn, seg);
     if (rtt_us > 0)
         hfi_recover_sample(ctx, conn, rtt_us);
     else
@@ -230,12 +237,14 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) 
     const uint32_t acked = seg->ack - conn->snd_una;
     const bool was_limited = hfi_segq_pipe(ctx, conn) + 2u * conn->mss >= conn->cwnd;
     /* Virtual SACKs of NewReno are not on descriptors: they are taken off by partial_ack. */
-    const hfi_segq_acked result = hfi_segq_remove(ctx, conn, seg->ack);
+    hfi_delivery delivery = {0};
+    hfi_segq_remove(ctx, conn, seg->ack, &delivery);
     conn->snd_una = seg->ack;
     conn->progress_at = ctx->now_tick;
     conn->transmissions = 0;
-    measure(ctx, conn, seg, &result);
-    apply_sack(ctx, conn, seg);
+    measure(ctx, conn, seg, &delivery);
+    if (hfi_segq_reneged(ctx, conn)) hfi_segq_lose_all(ctx, conn);
+    apply_sack(ctx, conn, seg, &delivery);
     const bool finished = hf_seq_le(conn->recover, seg->ack);
     if (hfi_has(conn, HFI_F_RECOVERY | HFI_F_LOSS)) {
         if (finished)

@@ -32,6 +32,10 @@ void hfi_recover_idle(hfi_ctx *ctx, hfi_conn *conn);
 void hfi_recover_restart_timer(hfi_ctx *ctx, hfi_conn *conn);
 void hfi_recover_stop_timer(hfi_conn *conn);
 
+/* The timer ended with nothing in flight: one RTO has passed, the flight block goes back. False if
+ * something is in flight. */
+bool hfi_recover_rested(hfi_ctx *ctx, hfi_conn *conn);
+
 /* snd.una < ack <= snd.nxt: takes an ACK that advances. Returns the bytes of sequence space. */
 uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
 

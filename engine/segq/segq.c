@@ -1,49 +1,200 @@
-#include "segq/segq.h"
+/* The queue: descriptors in sequence order, the lanes over it, and the flight block. */
+#include "segq/internal.h"
 
-static hfi_flight *flight_of(hfi_ctx *ctx, const hfi_conn *conn) {
-    HF_ASSERT(conn->flight != HFI_NONE);
-    return &ctx->flights[conn->flight];
+/* ---- Pools. Their links lie in the objects, which saves a cache miss. ---- */
+
+void hfi_segq_init(hfi_ctx *ctx, uint32_t segments, uint32_t flights) {
+    hfi_root *root = ctx->root;
+    for (uint32_t i = 0; i < segments; i++)
+        ctx->segments[i].next = i + 1 < segments ? i + 1 : HFI_NONE;
+    for (uint32_t i = 0; i < flights; i++)
+        ctx->flights[i].next = i + 1 < flights ? i + 1 : HFI_NONE;
+    root->segment_pool = (hfi_pool){segments > 0 ? 0 : HFI_NONE, segments, 0};
+    root->flight_pool = (hfi_pool){flights > 0 ? 0 : HFI_NONE, flights, 0};
+    root->rest_head = root->rest_tail = HFI_NONE;
 }
 
-static bool attach_flight(hfi_ctx *ctx, hfi_conn *conn) {
-    if (conn->flight != HFI_NONE) return true;
-    conn->flight = hfi_pool_take(&ctx->root->flight_pool, ctx->flight_next);
-    if (conn->flight == HFI_NONE) return false;
-    hfi_flight *flight = &ctx->flights[conn->flight];
-    memset(flight, 0, sizeof *flight);
-    flight->resend = HFI_NONE;
-    return true;
+static hfi_index take_segment(hfi_ctx *ctx) {
+    hfi_pool *pool = &ctx->root->segment_pool;
+    const hfi_index index = pool->head;
+    if (index == HFI_NONE) return HFI_NONE;
+    pool->head = ctx->segments[index].next;
+    pool->used++;
+    return index;
 }
 
-static void detach_flight(hfi_ctx *ctx, hfi_conn *conn) {
+static void give_segment(hfi_ctx *ctx, hfi_index index) {
+    hfi_pool *pool = &ctx->root->segment_pool;
+    HF_ASSERT(index < pool->count && pool->used > 0);
+    ctx->segments[index].next = pool->head;
+    pool->head = index;
+    pool->used--;
+}
+
+/* ---- The flight block ---- */
+
+static void begin_rest(hfi_ctx *ctx, const hfi_conn *conn) {
+    hfi_root *root = ctx->root;
+    hfi_flight *flight = hfi_segq_flight(ctx, conn);
+    flight->next = HFI_NONE;
+    flight->previous = root->rest_tail;
+    if (root->rest_tail == HFI_NONE)
+        root->rest_head = conn->flight;
+    else
+        ctx->flights[root->rest_tail].next = conn->flight;
+    root->rest_tail = conn->flight;
+}
+
+static void end_rest(hfi_ctx *ctx, const hfi_conn *conn) {
+    hfi_root *root = ctx->root;
+    const hfi_flight *flight = hfi_segq_flight(ctx, conn);
+    if (flight->previous == HFI_NONE)
+        root->rest_head = flight->next;
+    else
+        ctx->flights[flight->previous].next = flight->next;
+    if (flight->next == HFI_NONE)
+        root->rest_tail = flight->previous;
+    else
+        ctx->flights[flight->next].previous = flight->previous;
+}
+
+void hfi_segq_rest_over(hfi_ctx *ctx, hfi_conn *conn) {
     if (conn->flight == HFI_NONE) return;
-    hfi_pool_give(&ctx->root->flight_pool, ctx->flight_next, conn->flight);
+    HF_ASSERT(conn->segq_head == HFI_NONE);
+    end_rest(ctx, conn);
+    hfi_pool *pool = &ctx->root->flight_pool;
+    ctx->flights[conn->flight].next = pool->head;
+    pool->head = conn->flight;
+    pool->used--;
     conn->flight = HFI_NONE;
 }
 
-static hf_seq end_of(const hfi_segment *segment) { return segment->seq + segment->bytes; }
+/* A block for a connection that has none: a free one, or that which rested longest. */
+static bool attach_flight(hfi_ctx *ctx, hfi_conn *conn) {
+    hfi_root *root = ctx->root;
+    if (root->flight_pool.head == HFI_NONE) {
+        if (root->rest_head == HFI_NONE) return false;
+        hfi_segq_rest_over(ctx, &ctx->conns[ctx->flights[root->rest_head].conn]);
+    }
+    conn->flight = root->flight_pool.head;
+    hfi_flight *flight = &ctx->flights[conn->flight];
+    root->flight_pool.head = flight->next;
+    root->flight_pool.used++;
+    memset(flight, 0, sizeof *flight);
+    flight->conn = hfi_conn_index(ctx, conn);
+    flight->sent = flight->lost = (hfi_segment_list){HFI_NONE, HFI_NONE};
+    for (uint32_t i = 0; i < HFI_LANES; i++) flight->lane_head[i] = flight->lane_tail[i] = HFI_NONE;
+    begin_rest(ctx, conn);
+    return true;
+}
+
+/* ---- Lanes ---- */
+
+/* A node for every 16th descriptor, in the next lane for every 16th node. Without memory for one the
+ * rest of that lane is longer, which costs time only. */
+static void extend_lanes(hfi_ctx *ctx, hfi_flight *flight, hfi_index child) {
+    const hf_seq seq = ctx->segments[child].seq;
+    for (uint32_t i = 0; i < HFI_LANES && (flight->pushed >> 4 * i & 15) == 0; i++) {
+        const hfi_index node = take_segment(ctx);
+        if (node == HFI_NONE) return;
+        ctx->segments[node].seq = seq;
+        ctx->segments[node].chunk = child;
+        ctx->segments[node].next = HFI_NONE;
+        if (flight->lane_tail[i] == HFI_NONE)
+            flight->lane_head[i] = node;
+        else
+            ctx->segments[flight->lane_tail[i]].next = node;
+        flight->lane_tail[i] = node;
+        child = node;
+    }
+}
+
+/* The first descriptor leaves: so does the node that stands for it, and the node for that. */
+static void shorten_lanes(hfi_ctx *ctx, hfi_flight *flight, hfi_index gone) {
+    for (uint32_t i = 0; i < HFI_LANES; i++) {
+        const hfi_index node = flight->lane_head[i];
+        if (node == HFI_NONE || ctx->segments[node].chunk != gone) return;
+        flight->lane_head[i] = ctx->segments[node].next;
+        if (flight->lane_head[i] == HFI_NONE) flight->lane_tail[i] = HFI_NONE;
+        give_segment(ctx, node);
+        gone = node;
+    }
+}
+
+hfi_index hfi_segq_find(hfi_ctx *ctx, const hfi_conn *conn, hf_seq seq) {
+    const hfi_segment *segments = ctx->segments;
+    const hfi_flight *flight = hfi_segq_flight(ctx, conn);
+    hfi_index at = HFI_NONE;
+    for (uint32_t i = HFI_LANES; i-- > 0;) {
+        if (at == HFI_NONE) at = flight->lane_head[i];
+        if (at == HFI_NONE) continue;
+        if (hf_seq_lt(seq, segments[at].seq)) {
+            at = HFI_NONE;
+            continue;
+        }
+        for (hfi_index next = segments[at].next;
+             next != HFI_NONE && hf_seq_le(segments[next].seq, seq); next = segments[at].next)
+            at = next;
+        at = segments[at].chunk; /* one lane lower; from the lowest into the queue */
+    }
+    if (at == HFI_NONE) at = conn->segq_head;
+    while (at != HFI_NONE && hf_seq_le(hfi_segq_end_of(&segments[at]), seq)) at = segments[at].next;
+    return at;
+}
+
+/* ---- Lists ---- */
+
+void hfi_segq_link(hfi_ctx *ctx, hfi_segment_list *list, hfi_index before, hfi_index index) {
+    hfi_segment *segment = &ctx->segments[index];
+    segment->earlier = before;
+    segment->later = before == HFI_NONE ? list->head : ctx->segments[before].later;
+    if (before == HFI_NONE)
+        list->head = index;
+    else
+        ctx->segments[before].later = index;
+    if (segment->later == HFI_NONE)
+        list->tail = index;
+    else
+        ctx->segments[segment->later].earlier = index;
+}
+
+void hfi_segq_unlink(hfi_ctx *ctx, hfi_segment_list *list, hfi_index index) {
+    const hfi_segment *segment = &ctx->segments[index];
+    if (segment->earlier == HFI_NONE)
+        list->head = segment->later;
+    else
+        ctx->segments[segment->earlier].later = segment->later;
+    if (segment->later == HFI_NONE)
+        list->tail = segment->earlier;
+    else
+        ctx->segments[segment->later].earlier = segment->earlier;
+}
+
+/* ---- In at the end, out at the front ---- */
 
 bool hfi_segq_push(hfi_ctx *ctx, hfi_conn *conn, hf_seq seq, uint32_t bytes, hfi_index chunk,
                    uint16_t flags) {
-    if (!attach_flight(ctx, conn)) return false;
-    const hfi_index index = hfi_pool_take(&ctx->root->segment_pool, ctx->segment_next);
-    if (index == HFI_NONE) {
-        if (conn->segq_head == HFI_NONE) detach_flight(ctx, conn);
-        return false;
-    }
+    HF_ASSERT(bytes <= UINT16_MAX);
+    if (conn->flight == HFI_NONE && !attach_flight(ctx, conn)) return false;
+    const hfi_index index = take_segment(ctx);
+    if (index == HFI_NONE) return false;
+    hfi_flight *flight = hfi_segq_flight(ctx, conn);
     ctx->segments[index] = (hfi_segment){.seq = seq,
-                                         .bytes = bytes,
+                                         .bytes = (uint16_t)bytes,
                                          .next = HFI_NONE,
-                                         .previous = conn->segq_tail,
                                          .chunk = chunk,
                                          .sent_us = ctx->now_us,
-                                         .flags = flags,
+                                         .flags = (uint8_t)flags,
                                          .transmissions = 1};
-    if (conn->segq_tail == HFI_NONE)
+    if (conn->segq_tail == HFI_NONE) {
+        end_rest(ctx, conn);
         conn->segq_head = index;
-    else
+    } else {
         ctx->segments[conn->segq_tail].next = index;
+    }
     conn->segq_tail = index;
+    hfi_segq_link(ctx, &flight->sent, flight->sent.tail, index);
+    if ((++flight->pushed & 15) == 0) extend_lanes(ctx, flight, index);
     return true;
 }
 
@@ -55,175 +206,77 @@ static void uncount(hfi_flight *flight, const hfi_segment *segment, uint32_t byt
 
 static void remove_head(hfi_ctx *ctx, hfi_conn *conn) {
     const hfi_index index = conn->segq_head;
-    hfi_flight *flight = flight_of(ctx, conn);
+    hfi_flight *flight = hfi_segq_flight(ctx, conn);
     conn->segq_head = ctx->segments[index].next;
-    if (conn->segq_head == HFI_NONE)
-        conn->segq_tail = HFI_NONE;
-    else
-        ctx->segments[conn->segq_head].previous = HFI_NONE;
-    if (flight->resend == index) flight->resend = conn->segq_head;
-    hfi_pool_give(&ctx->root->segment_pool, ctx->segment_next, index);
+    shorten_lanes(ctx, flight, index);
+    give_segment(ctx, index);
+    if (conn->segq_head != HFI_NONE) return;
+    conn->segq_tail = HFI_NONE;
+    begin_rest(ctx, conn);
+}
+
+/* The ACK ends inside the first descriptor. */
+static void trim_head(hfi_ctx *ctx, hfi_conn *conn, hf_seq ack) {
+    hfi_segment *segment = &ctx->segments[conn->segq_head];
+    /* The chunk of the new start is found by walking on from the old one. */
+    const uint32_t number = hfi_chunk_number(&ctx->tx, hfi_snd_offset(conn, ack));
+    segment->chunk = hfi_chunk_find(&ctx->tx, segment->chunk, number);
+    segment->bytes = (uint16_t)(hfi_segq_end_of(segment) - ack);
+    segment->seq = ack;
 }
 
 /* An RTT from a segment that is acknowledged now. A SACKed one arrived earlier and tells nothing.
  * If any was sent again (Karn, RFC 6298 3), or was taken for lost so that its SACK is forgotten,
  * the ACK waited for a retransmission, and so did those sent once behind it. */
-static void take_sample(const hfi_ctx *ctx, const hfi_segment *segment, hfi_segq_acked *acked,
-                        bool *delayed) {
-    if (segment->transmissions != 1 || (segment->flags & HFI_SEG_LOST) != 0) *delayed = true;
+static void take_sample(const hfi_ctx *ctx, const hfi_segment *segment, hfi_delivery *delivery) {
+    if (segment->transmissions != 1 || (segment->flags & HFI_SEG_LOST) != 0)
+        delivery->delayed = true;
     if ((segment->flags & HFI_SEG_SACKED) != 0) return;
-    acked->sampled = true;
-    acked->rtt_us = ctx->now_us - segment->sent_us;
+    delivery->sampled = true;
+    delivery->rtt_us = ctx->now_us - segment->sent_us;
 }
 
-hfi_segq_acked hfi_segq_remove(hfi_ctx *ctx, hfi_conn *conn, hf_seq ack) {
-    hfi_segq_acked acked = {0, false, 0};
-    bool delayed = false;
+void hfi_segq_remove(hfi_ctx *ctx, hfi_conn *conn, hf_seq ack, hfi_delivery *delivery) {
     while (conn->segq_head != HFI_NONE) {
         hfi_segment *segment = &ctx->segments[conn->segq_head];
         if (!hf_seq_lt(segment->seq, ack)) break;
+        hfi_flight *flight = hfi_segq_flight(ctx, conn);
         const uint32_t bytes = hfi_min32(segment->bytes, ack - segment->seq);
-        if ((segment->flags & HFI_SEG_SACKED) == 0) acked.bytes += bytes;
-        uncount(flight_of(ctx, conn), segment, bytes);
+        uncount(flight, segment, bytes);
+        if ((segment->flags & HFI_SEG_SACKED) == 0) delivery->bytes += bytes;
         if (bytes < segment->bytes) {
-            /* The chunk of the new start is found by walking on from the old one. */
-            const uint32_t number = hfi_chunk_number(&ctx->tx, hfi_snd_offset(conn, ack));
-            segment->chunk = hfi_chunk_find(&ctx->tx, segment->chunk, number);
-            segment->seq += bytes;
-            segment->bytes -= bytes;
+            trim_head(ctx, conn, ack);
             break;
         }
-        take_sample(ctx, segment, &acked, &delayed);
+        take_sample(ctx, segment, delivery);
+        if ((segment->flags & HFI_SEG_SACKED) == 0)
+            hfi_segq_deliver(ctx, flight, conn->segq_head, delivery);
         remove_head(ctx, conn);
     }
-    acked.sampled = acked.sampled && !delayed;
-    if (conn->segq_head == HFI_NONE) detach_flight(ctx, conn);
-    return acked;
+    delivery->sampled = delivery->sampled && !delivery->delayed;
 }
 
 bool hfi_segq_split(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t bytes) {
     hfi_segment *segment = &ctx->segments[index];
     if (bytes >= segment->bytes) return true;
-    const hfi_index rest = hfi_pool_take(&ctx->root->segment_pool, ctx->segment_next);
+    const hfi_index rest = take_segment(ctx);
     if (rest == HFI_NONE) return false;
     hfi_segment *second = &ctx->segments[rest];
     *second = *segment;
     second->seq += bytes;
-    second->bytes -= bytes;
-    second->previous = index;
-    segment->bytes = bytes;
-    segment->flags &= (uint16_t)~HFI_SEG_FIN;
+    second->bytes = (uint16_t)(second->bytes - bytes);
+    segment->bytes = (uint16_t)bytes;
+    segment->flags &= (uint8_t)~HFI_SEG_FIN;
     segment->next = rest;
-    if (second->next == HFI_NONE)
-        conn->segq_tail = rest;
-    else
-        ctx->segments[second->next].previous = rest;
+    if (second->next == HFI_NONE) conn->segq_tail = rest;
+    hfi_segment_list *list = hfi_segq_list(hfi_segq_flight(ctx, conn), segment);
+    if (list != NULL) hfi_segq_link(ctx, list, index, rest);
     const uint32_t number = hfi_chunk_number(&ctx->tx, hfi_snd_offset(conn, second->seq));
     second->chunk = hfi_chunk_find(&ctx->tx, segment->chunk, number);
     return true;
 }
 
-static void mark_lost(hfi_flight *flight, const hfi_ctx *ctx, hfi_index index) {
-    hfi_segment *segment = &ctx->segments[index];
-    /* SACKed, and yet the oldest missing: its receiver has taken the SACK back (RFC 2018 8). */
-    if ((segment->flags & HFI_SEG_SACKED) != 0) flight->sacked_bytes -= segment->bytes;
-    segment->flags =
-        (uint16_t)((segment->flags | HFI_SEG_LOST) & ~(HFI_SEG_RESENT | HFI_SEG_SACKED));
-    flight->lost_bytes += segment->bytes;
-    if (flight->resend == HFI_NONE || hf_seq_lt(segment->seq, ctx->segments[flight->resend].seq))
-        flight->resend = index;
-}
-
-/* SACKed, from place `from` to `to` within the segment: it is split where these are whole segments
- * of the wire, never finer, so that strange blocks cannot use descriptors up. Returns true if it is
- * now wholly inside. */
-static bool cut_to_sack(hfi_ctx *ctx, hfi_conn *conn, hfi_index at, uint32_t from, uint32_t to) {
-    const uint32_t bytes = ctx->segments[at].bytes, mss = conn->mss;
-    const uint32_t first = (from + mss - 1) / mss * mss;
-    const uint32_t last = to == bytes ? to : to - to % mss;
-    if (first >= last) return false;
-    if (first > 0) {
-        hfi_segq_split(ctx, conn, at, first); /* the second half comes next */
-        return false;
-    }
-    return hfi_segq_split(ctx, conn, at, last);
-}
-
-uint32_t hfi_segq_sack(hfi_ctx *ctx, hfi_conn *conn, hf_seq start, hf_seq end) {
-    uint32_t marked = 0;
-    for (hfi_index at = conn->segq_head; at != HFI_NONE; at = ctx->segments[at].next) {
-        hfi_segment *segment = &ctx->segments[at];
-        if (!hf_seq_lt(segment->seq, end)) break;
-        if ((segment->flags & HFI_SEG_SACKED) != 0 || !hf_seq_lt(start, end_of(segment))) continue;
-        const uint32_t from = hf_seq_max(start, segment->seq) - segment->seq;
-        const uint32_t to = hf_seq_min(end, end_of(segment)) - segment->seq;
-        if (!cut_to_sack(ctx, conn, at, from, to)) continue;
-        hfi_flight *flight = flight_of(ctx, conn);
-        if ((segment->flags & HFI_SEG_LOST) != 0) flight->lost_bytes -= segment->bytes;
-        segment->flags = (uint16_t)((segment->flags | HFI_SEG_SACKED) & ~HFI_SEG_LOST);
-        flight->sacked_bytes += segment->bytes;
-        marked += segment->bytes;
-    }
-    return marked;
-}
-
-uint32_t hfi_segq_lose_before(hfi_ctx *ctx, hfi_conn *conn, hf_seq limit) {
-    uint32_t marked = 0;
-    hfi_flight *flight = flight_of(ctx, conn);
-    for (hfi_index at = conn->segq_head; at != HFI_NONE; at = ctx->segments[at].next) {
-        hfi_segment *segment = &ctx->segments[at];
-        if (!hf_seq_le(end_of(segment), limit)) break;
-        if ((segment->flags & (HFI_SEG_SACKED | HFI_SEG_LOST | HFI_SEG_RESENT)) != 0) continue;
-        mark_lost(flight, ctx, at);
-        marked += segment->bytes;
-    }
-    return marked;
-}
-
-void hfi_segq_lose_first(hfi_ctx *ctx, hfi_conn *conn, uint32_t bytes) {
-    const hfi_index first = conn->segq_head;
-    if (first == HFI_NONE || (ctx->segments[first].flags & HFI_SEG_LOST) != 0) return;
-    hfi_segq_split(ctx, conn, first, bytes);
-    mark_lost(flight_of(ctx, conn), ctx, first);
-}
-
-void hfi_segq_lose_all(hfi_ctx *ctx, hfi_conn *conn) {
-    if (conn->segq_head == HFI_NONE) return;
-    hfi_flight *flight = flight_of(ctx, conn);
-    flight->sacked_bytes = flight->lost_bytes = 0;
-    flight->resend = HFI_NONE;
-    for (hfi_index at = conn->segq_head; at != HFI_NONE; at = ctx->segments[at].next) {
-        ctx->segments[at].flags &= (uint16_t)~HFI_SEG_SACKED;
-        mark_lost(flight, ctx, at);
-    }
-}
-
-hfi_index hfi_segq_next_lost(hfi_ctx *ctx, const hfi_conn *conn) {
-    if (conn->flight == HFI_NONE) return HFI_NONE;
-    hfi_flight *flight = flight_of(ctx, conn);
-    if (flight->lost_bytes == 0) return HFI_NONE;
-    while (flight->resend != HFI_NONE && (ctx->segments[flight->resend].flags & HFI_SEG_LOST) == 0)
-        flight->resend = ctx->segments[flight->resend].next;
-    return flight->resend;
-}
-
-void hfi_segq_resent(hfi_ctx *ctx, hfi_conn *conn, hfi_index index) {
-    hfi_segment *segment = &ctx->segments[index];
-    if ((segment->flags & HFI_SEG_LOST) != 0) flight_of(ctx, conn)->lost_bytes -= segment->bytes;
-    segment->flags = (uint16_t)((segment->flags & ~HFI_SEG_LOST) | HFI_SEG_RESENT);
-    segment->sent_us = ctx->now_us;
-    if (segment->transmissions < UINT8_MAX) segment->transmissions++;
-}
-
-uint32_t hfi_segq_pipe(const hfi_ctx *ctx, const hfi_conn *conn) {
-    const uint32_t out = hfi_in_flight(conn);
-    if (conn->flight == HFI_NONE) return out;
-    const hfi_flight *flight = &ctx->flights[conn->flight];
-    const uint32_t gone = flight->sacked_bytes + flight->lost_bytes;
-    return out > gone ? out - gone : 0;
-}
-
 void hfi_segq_end(hfi_ctx *ctx, hfi_conn *conn) {
     while (conn->segq_head != HFI_NONE) remove_head(ctx, conn);
-    detach_flight(ctx, conn);
+    hfi_segq_rest_over(ctx, conn);
 }

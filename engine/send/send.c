@@ -73,7 +73,7 @@ static bool send_again(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t m
              : ret->cause == HF_CAUSE_SENT_RETRANSMISSION_FAST ? conn->duplicate_acks
                                                                : conn->backoff;
     fill(ctx, conn, segment->seq, bytes, fin, segment->chunk, ret);
-    hfi_segq_resent(ctx, conn, index);
+    hfi_segq_resent(ctx, conn, index, ret->cause == HF_CAUSE_SENT_RETRANSMISSION_BOUND);
     if (conn->retransmissions < UINT16_MAX) conn->retransmissions++;
     if (segment->seq == conn->snd_una && conn->transmissions < UINT8_MAX) conn->transmissions++;
     if (!forced) hfi_recover_restart_timer(ctx, conn);
