@@ -8,13 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_ROWS = 240, USUAL_TIME_LIMIT_S = 600 };
+enum { MOST_ROWS = 240, USUAL_TIME_LIMIT_S = 600, MOST_PARAMS = 16 };
 
 struct lab_arguments {
     lab_run_options run;
     bool json, jsonl, mermaid, trace, quiet, list, no_fold, expectations;
     const char *folder, *pcapng;
     cli_sweep sweep;
+    const char *params[MOST_PARAMS];
     unsigned time_limit_s;
 };
 
@@ -30,6 +31,7 @@ static void help(FILE *to) {
           "       holdfast lab --list [FOLDER]\n\n"
           "Runs a scenario in virtual time and draws what happened. A scenario is a test too:\n"
           "its expectations decide how the command ends.\n\n"
+          "  -p NAME=VALUE   a parameter of the scenario, as often as wanted\n"
           "  --seed N        the seed of all randomness (1); a run is repeated exactly by it\n"
           "  --seeds A-B     run it quietly under each of these seeds and tell which fail\n"
           "  --shard I/N     of these seeds only each N-th, from the I-th on (0 to N-1)\n"
@@ -112,6 +114,14 @@ static int read_arguments(int argc, char **argv, struct lab_arguments *to) {
             if (i + 1 == argc || !lab_option_exists(argv[i + 1]))
                 return wrong("%s wants the name of an option of connections", word);
             to->run.without = argv[++i];
+            continue;
+        }
+        if (strcmp(word, "-p") == 0) {
+            if (i + 1 == argc || !strchr(argv[i + 1], '='))
+                return wrong("%s wants NAME=VALUE behind it", word);
+            if (to->run.param_count == MOST_PARAMS) return wrong("too many %s", word);
+            to->params[to->run.param_count++] = argv[++i];
+            to->run.params = to->params;
             continue;
         }
         if (strcmp(word, "--seeds") == 0 || strcmp(word, "--shard") == 0) {

@@ -10,6 +10,8 @@ typedef struct lab_run_options {
     uint64_t seed;
     bool whole_packets;  /* keep them whole, for a capture */
     const char *without; /* an option of connections that is read and not obeyed; NULL: none */
+    const char *const *params; /* "name=value", for param() */
+    size_t param_count;
     volatile bool *stop; /* may become true while it runs: a time limit */
 } lab_run_options;
 
@@ -29,6 +31,8 @@ typedef struct lab_scenario {
     char **titles; /* NULL for one without */
     uint32_t part_count;
     char *summary; /* what the scenario says at its end, or NULL */
+    char **asked;  /* the names that it gave to param() */
+    uint32_t asked_count;
     void *lua;
 } lab_scenario;
 

@@ -1,5 +1,6 @@
 # The lab's tests: each scenario passes alone, refusals are told, runs repeat byte for byte.
-file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/lab/scenarios/*.lua)
+file(GLOB_RECURSE scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/lab/scenarios/*.lua)
+list(FILTER scenarios EXCLUDE REGEX "/common\\.lua$") # what scenarios share
 list(APPEND scenarios ${CMAKE_SOURCE_DIR}/tests/scenarios/corrupted_stream.lua)
 foreach(scenario ${scenarios})
   get_filename_component(name ${scenario} NAME_WE)
