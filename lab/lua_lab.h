@@ -32,7 +32,6 @@ void lab_options_read(lua_State *lua, int index, const char *what, const lab_opt
 /* Reads the value on the top of the stack and pops it. */
 hf_ns lab_duration_pop(lua_State *lua, const char *what, const char *name);
 hf_ns lab_duration_arg(lua_State *lua, int index, const char *what);
-bool lab_duration_parse(const char *text, hf_ns *ret_ns);
 bool lab_rate_parse(const char *text, uint64_t *ret_bits);
 hf_cause lab_cause_pop(lua_State *lua, const char *prefix, const char *what, const char *name);
 /* Pushes table[name]; false, and nothing pushed, if it is nil or there is no table. */
@@ -82,6 +81,7 @@ void lab_open_conns(lua_State *lua);
 void lab_open_expects(lua_State *lua);
 void lab_open_sandbox(lua_State *lua);
 void lab_open_files(lua_State *lua);
+void lab_open_charts(lua_State *lua);
 /* A "name=value" of the command line that the scenario never asked for, or NULL. */
 const char *lab_param_not_asked(const lab_scenario *scenario);
 

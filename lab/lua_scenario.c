@@ -318,6 +318,7 @@ static int open_all(lua_State *lua) {
     lab_open_conns(lua);
     lab_open_expects(lua);
     lab_open_files(lua);
+    lab_open_charts(lua);
     open_globals(lua);
     return 0;
 }
@@ -378,6 +379,7 @@ void lab_scenario_free(lab_scenario *scenario) {
     free(scenario->titles);
     for (uint32_t i = 0; i < scenario->asked_count; i++) free(scenario->asked[i]);
     free(scenario->asked);
+    lab_chart_free(scenario->chart);
     free(scenario->summary);
     free(scenario->message);
     free(scenario);

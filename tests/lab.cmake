@@ -17,5 +17,7 @@ endforeach()
 
 add_test(NAME lab_cli COMMAND ${CMAKE_SOURCE_DIR}/tests/lab_cli $<TARGET_FILE:holdfast_cli>
   ${CMAKE_SOURCE_DIR}/tests/scenarios)
+# The ladders and charts of docs/answers are what their scenarios give.
+add_test(NAME pages COMMAND ${CMAKE_SOURCE_DIR}/tools/pages $<TARGET_FILE:holdfast_cli> --check)
 add_test(NAME determinism COMMAND ${CMAKE_SOURCE_DIR}/tests/determinism $<TARGET_FILE:holdfast_cli>
   ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/build/dev/bin/holdfast ${CMAKE_SOURCE_DIR}/build/clang/bin/holdfast)
