@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 BUILD = cmake --build --preset $(1) -j $(JOBS)
 CONFIGURE = cmake --preset $(1) >/dev/null
 
-.PHONY: all demo examples test interop lint bench fuzz dist install clean
+.PHONY: all demo examples test interop lint pages bench fuzz dist install clean
 
 all:
 	@$(call CONFIGURE,release) && $(call BUILD,release)
@@ -31,6 +31,10 @@ interop:
 
 lint:
 	@tools/lint
+
+# The ladders and charts of docs/answers, out of the scenarios that they name.
+pages: all
+	@tools/pages build/release/bin/holdfast
 
 bench:
 	@tools/setup bench

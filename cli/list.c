@@ -10,22 +10,43 @@
 
 static const char *const usual_folders[] = {"lab/scenarios", HF_SCENARIOS};
 
+enum { MOST_PATH = 1024 };
+
+/* common.lua is what the scenarios of a folder share. */
 static int is_scenario(const struct dirent *entry) {
     const size_t length = strlen(entry->d_name);
-    return length > 4 && strcmp(entry->d_name + length - 4, ".lua") == 0;
+    return length > 4 && strcmp(entry->d_name + length - 4, ".lua") == 0 &&
+           strcmp(entry->d_name, "common.lua") != 0;
 }
 
+static int is_plain_name(const struct dirent *entry) { return strchr(entry->d_name, '.') == NULL; }
+
 /* Prints what the file says of itself in its first line. */
-static void list_one(const char *folder, const char *name) {
-    char path[1024], line[256] = "";
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+static void list_one(const char *path, const char *shown) {
+    char line[256] = "";
     FILE *const file = fopen(path, "r");
     if (!file) return;
     if (!fgets(line, sizeof line, file)) line[0] = 0;
     fclose(file);
     line[strcspn(line, "\n")] = 0;
-    printf("%s\n", name);
+    printf("%s\n", shown);
     hf_print_wrapped(stdout, line + strspn(line, "- "), 4, 80);
+}
+
+/* The scenarios of a folder, shown with a prefix; false if it cannot be read. */
+static bool list_folder(const char *folder, const char *prefix) {
+    struct dirent **entries;
+    char path[MOST_PATH], shown[MOST_PATH];
+    const int count = scandir(folder, &entries, is_scenario, alphasort);
+    if (count < 0) return false;
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+        snprintf(shown, sizeof shown, "%s%s", prefix, entries[i]->d_name);
+        list_one(path, shown);
+        free(entries[i]);
+    }
+    free(entries);
+    return true;
 }
 
 static const char *choose_folder(const char *folder) {
@@ -39,16 +60,19 @@ static const char *choose_folder(const char *folder) {
 
 int cli_lab_list(const char *folder) {
     struct dirent **entries;
+    char path[MOST_PATH], prefix[MOST_PATH];
     folder = choose_folder(folder);
-    const int count = scandir(folder, &entries, is_scenario, alphasort);
-    if (count < 0) {
+    if (!list_folder(folder, "")) {
         fprintf(stderr, "holdfast lab: the folder '%s' cannot be read\n", folder);
         return CLI_USAGE;
     }
-    for (int i = 0; i < count; i++) {
-        list_one(folder, entries[i]->d_name);
+    const int count = scandir(folder, &entries, is_plain_name, alphasort);
+    for (int i = 0; i < count; i++) { /* one level of folders; a file without a dot is not read */
+        snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
+        snprintf(prefix, sizeof prefix, "%s/", entries[i]->d_name);
+        list_folder(path, prefix);
         free(entries[i]);
     }
-    free(entries);
+    if (count >= 0) free(entries);
     return CLI_PASS;
 }

@@ -180,6 +180,18 @@ static void look_receives(lab_expect *expect, bool last) {
     }
 }
 
+/* An accident that the scenario is about: bytes that the peer did not write in this connection. */
+static void look_corrupted(lab_expect *expect, bool last) {
+    const lab_conn *const conn = expect->conn;
+    if (conn->wrong_at != UINT64_MAX) {
+        settle(expect, true, "byte %llu of the stream is not what the peer wrote there",
+               (unsigned long long)conn->wrong_at);
+    } else if (last) {
+        settle(expect, false, "all %llu bytes are as the peer wrote them",
+               (unsigned long long)conn->read);
+    }
+}
+
 /* ---- counting packets ---- */
 
 lab_filter lab_filter_any(void) {
@@ -238,6 +250,7 @@ static void look(const lab_world *world, lab_expect *expect, bool last) {
     case LAB_EXPECT_NEVER_ENDS: look_never_ends(expect, last); break;
     case LAB_EXPECT_STATE: look_state(expect, last); break;
     case LAB_EXPECT_RECEIVES: look_receives(expect, last); break;
+    case LAB_EXPECT_CORRUPTED: look_corrupted(expect, last); break;
     case LAB_EXPECT_PACKETS:
         if (last || world->now_ns >= expect->until_ns) judge_packets(world, expect);
         break;
@@ -265,6 +278,12 @@ static void check_link(lab_world *world, const lab_link *link) {
     check_way(world, link, "reorder", a->options.reorder, a->reordered + b->reordered);
     check_way(world, link, "duplicate", a->options.duplicate, a->duplicated + b->duplicated);
     check_way(world, link, "corrupt", a->options.corrupt, a->corrupted + b->corrupted);
+    if (a->options.strip_timestamps && a->stripped + b->stripped == 0 && !link->unseen_allowed)
+        lab_problem(world, "%s: no SYN had timestamps to strip", link->where);
+    for (uint32_t i = 0; i < link->hold_count; i++)
+        if (link->holds[i].left > 0)
+            lab_problem(world, "%s: %u packets more were to be held back, and never came",
+                        link->holds[i].where, link->holds[i].left);
     for (uint32_t i = 0; i < link->cut_count; i++) {
         const lab_cut *const cut = &link->cuts[i];
         if (cut->packets[0] + cut->packets[1] > 0 || cut->unseen_allowed) continue;
@@ -284,10 +303,17 @@ static void check_timers(lab_world *world) {
     }
 }
 
+static bool corruption_expected(const lab_world *world, const lab_conn *conn) {
+    for (uint32_t i = 0; i < world->expect_count; i++)
+        if (world->expects[i]->kind == LAB_EXPECT_CORRUPTED && world->expects[i]->conn == conn)
+            return true;
+    return false;
+}
+
 static void check_streams(lab_world *world) {
     for (uint32_t i = 0; i < world->conn_count; i++) {
         const lab_conn *const conn = world->conns[i];
-        if (conn->wrong_at == UINT64_MAX) continue;
+        if (conn->wrong_at == UINT64_MAX || corruption_expected(world, conn)) continue;
         lab_problem(world, "%s read a byte at %llu of its stream that the peer did not write there",
                     conn->host->name, (unsigned long long)conn->wrong_at);
     }

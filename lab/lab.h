@@ -152,6 +152,8 @@ typedef struct lab_way_options {
     uint64_t rate_bits; /* a second; 0: no limit */
     uint32_t queue;     /* packets that may wait for the rate */
     double loss, reorder, duplicate, corrupt;
+    bool
+        strip_timestamps; /* a middlebox replaces the option in SYNs by NOPs, so that none has it */
 } lab_way_options;
 
 typedef struct lab_way {
@@ -162,8 +164,18 @@ typedef struct lab_way {
     hf_ns *departures; /* ring of `queue` departure times, for a link with a rate */
     uint32_t departure_first, departure_count;
     hf_ns busy_until_ns;
-    uint64_t sent, lost, cut_lost, queue_lost, reordered, duplicated, corrupted;
+    uint64_t sent, lost, cut_lost, queue_lost, reordered, duplicated, corrupted, stripped;
 } lab_way;
+
+/* Packets that take a slower path than those around them. */
+typedef struct lab_hold {
+    uint32_t way;
+    hf_ns by_ns;   /* longer than the link's delay */
+    uint32_t left; /* so many more; it must come to 0 */
+    uint8_t flags_set, flags_clear;
+    uint32_t length_least;
+    char where[160];
+} lab_hold;
 
 typedef struct lab_cut {
     hf_ns at_ns;
@@ -183,6 +195,8 @@ struct lab_link {
     struct lab_veth *veth; /* on linux */
     lab_cut *cuts;
     uint32_t cut_count;
+    lab_hold *holds;
+    uint32_t hold_count;
     char where[160];
 };
 
@@ -199,6 +213,11 @@ lab_link *lab_link_new(lab_world *world, lab_host *a, lab_host *b, const lab_way
 void lab_link_send(lab_link *link, uint32_t way, const hf_frame *frame, uint32_t conn);
 void lab_link_cut(lab_link *link, bool way0, bool way1, bool unseen_allowed, const char *where);
 void lab_link_heal(lab_link *link);
+void lab_link_hold(lab_link *link, const lab_hold *hold); /* copies it */
+/* middlebox.c: the first hold that means this packet, and counts it; 0 if none does. */
+hf_ns lab_held_by(lab_link *link, const lab_flight *flight);
+/* Turns a timestamps option of a SYN into NOPs; true if there was one. */
+bool lab_strip_timestamps(uint8_t *packet, uint32_t bytes);
 lab_link *lab_link_between(const lab_host *a, const lab_host *b);
 void lab_link_free(lab_link *link);
 
@@ -413,6 +432,7 @@ typedef enum lab_expect_kind {
     LAB_EXPECT_NEVER_ENDS,
     LAB_EXPECT_STATE,
     LAB_EXPECT_RECEIVES,
+    LAB_EXPECT_CORRUPTED,
     LAB_EXPECT_PACKETS
 } lab_expect_kind;
 

@@ -33,6 +33,7 @@ lab_link *lab_link_between(const lab_host *a, const lab_host *b) {
 void lab_link_free(lab_link *link) {
     for (uint32_t i = 0; i < 2; i++) free(link->way[i].departures);
     free(link->cuts);
+    free(link->holds);
     free(link);
 }
 
@@ -110,11 +111,13 @@ static hf_ns arrival(lab_flight *flight, lab_way *way, hf_ns leaves_at_ns) {
     const lab_way_options *const options = &way->options;
     hf_ns at_ns =
         leaves_at_ns + options->delay_ns + lab_random_below(&way->random, options->jitter_ns);
-    if (lab_random_chance(&way->random, options->reorder)) {
+    const bool overtaken = lab_random_chance(&way->random, options->reorder);
+    const hf_ns held_ns = lab_held_by(flight->link, flight);
+    if (overtaken || held_ns > 0) {
         lab_record *const record = record_of(flight);
         if (record) record->reordered = true;
         way->reordered++;
-        return at_ns + options->reorder_by_ns;
+        return at_ns + (held_ns > 0 ? held_ns : options->reorder_by_ns);
     }
     if (at_ns < way->last_arrival_ns) at_ns = way->last_arrival_ns;
     way->last_arrival_ns = at_ns;
@@ -167,6 +170,8 @@ void lab_link_send(lab_link *link, uint32_t way_index, const hf_frame *frame, ui
     lab_way *const way = &link->way[way_index];
     lab_flight *const flight = flight_new(link, way_index, frame->total_bytes);
     gather(frame, flight->bytes);
+    if (way->options.strip_timestamps)
+        way->stripped += lab_strip_timestamps(flight->bytes, flight->total);
     hf_ns leaves_at_ns = 0;
     const lab_fate fate = fate_of(link, way, frame->total_bytes, &leaves_at_ns);
     record_frame(flight, frame, conn, fate);
@@ -206,6 +211,17 @@ void lab_link_cut(lab_link *link, bool way0, bool way1, bool unseen_allowed, con
     else
         lab_record_text(record, "The link is cut one way: what %s sends to %s is lost.",
                         link->end[from]->name, link->end[1 - from]->name);
+}
+
+void lab_link_hold(lab_link *link, const lab_hold *hold) {
+    link->holds = realloc(link->holds, (link->hold_count + 1) * sizeof *link->holds);
+    if (!link->holds) abort();
+    link->holds[link->hold_count++] = *hold;
+    char by[40];
+    hf_explain_duration(hold->by_ns, by, sizeof by);
+    lab_record *const record = lab_record_add(link->world, LAB_FAULT, link->end[0]->index);
+    lab_record_text(record, "The next %s from %s takes a path that is %s slower.",
+                    hold->length_least > 0 ? "data" : "packet", link->end[hold->way]->name, by);
 }
 
 void lab_link_heal(lab_link *link) {

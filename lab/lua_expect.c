@@ -111,6 +111,11 @@ static int expect_receives(lua_State *lua) {
     return 0;
 }
 
+static int expect_corrupted(lua_State *lua) {
+    add(lua, LAB_EXPECT_CORRUPTED);
+    return 0;
+}
+
 /* ---- Packets ---- */
 
 static const lab_option filter_options[] = {
@@ -133,34 +138,6 @@ enum {
     COUNT_OPTIONS = FILTER_OPTIONS - 3
 };
 
-static uint8_t flag_named(lua_State *lua, const char *name, size_t length) {
-    static const char *const names[] = {"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"};
-    for (int i = 0; i < 8; i++)
-        if (length == 3 && strncmp(names[i], name, 3) == 0) return (uint8_t)(1 << i);
-    luaL_error(
-        lua, "flags: \"%s\" has a word that is no flag; write \"SYN\", \"SYN ACK\" or \"SYN !ACK\"",
-        name);
-    return 0;
-}
-
-/* "SYN !ACK": SYN is set and ACK is not; others may be. */
-static void read_flags(lua_State *lua, lab_filter *filter) {
-    const char *text = luaL_checkstring(lua, -1);
-    while (*text) {
-        const bool clear = *text == '!';
-        if (clear) text++;
-        const size_t length = strcspn(text, " ");
-        const uint8_t flag = flag_named(lua, text, length);
-        if (clear)
-            filter->flags_clear |= flag;
-        else
-            filter->flags_set |= flag;
-        text += length;
-        text += strspn(text, " ");
-    }
-    lua_pop(lua, 1);
-}
-
 static void read_filter(lua_State *lua, const char *what, size_t options, lab_filter *filter) {
     *filter = lab_filter_any();
     luaL_checktype(lua, 1, LUA_TTABLE);
@@ -182,7 +159,7 @@ static void read_filter(lua_State *lua, const char *what, size_t options, lab_fi
         filter->lost = lua_toboolean(lua, -1);
         lua_pop(lua, 1);
     }
-    if (lab_field(lua, 1, "flags")) read_flags(lua, filter);
+    if (lab_field(lua, 1, "flags")) lab_flags_pop(lua, &filter->flags_set, &filter->flags_clear);
 }
 
 static int count_packets(lua_State *lua) {
@@ -222,11 +199,9 @@ static int expect_packets(lua_State *lua) {
 }
 
 void lab_open_expects(lua_State *lua) {
-    static const luaL_Reg methods[] = {{"ends", expect_ends},
-                                       {"never_ends", expect_never_ends},
-                                       {"state", expect_state},
-                                       {"receives", expect_receives},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"ends", expect_ends},         {"never_ends", expect_never_ends},  {"state", expect_state},
+        {"receives", expect_receives}, {"is_corrupted", expect_corrupted}, {NULL, NULL}};
     lab_object_type(lua, LAB_EXPECT_TYPE, methods);
     lua_register(lua, "expect", new_expect);
     lua_register(lua, "count", count_packets);

@@ -32,11 +32,12 @@ void lab_options_read(lua_State *lua, int index, const char *what, const lab_opt
 /* Reads the value on the top of the stack and pops it. */
 hf_ns lab_duration_pop(lua_State *lua, const char *what, const char *name);
 hf_ns lab_duration_arg(lua_State *lua, int index, const char *what);
-bool lab_duration_parse(const char *text, hf_ns *ret_ns);
 bool lab_rate_parse(const char *text, uint64_t *ret_bits);
 hf_cause lab_cause_pop(lua_State *lua, const char *prefix, const char *what, const char *name);
 /* Pushes table[name]; false, and nothing pushed, if it is nil or there is no table. */
 bool lab_field(lua_State *lua, int index, const char *name);
+/* "SYN !ACK" on the top of the stack, which is popped: SYN is set and ACK is not. */
+void lab_flags_pop(lua_State *lua, uint8_t *ret_set, uint8_t *ret_clear);
 void lab_where(lua_State *lua, char *to, size_t size);
 void lab_set_integer(lua_State *lua, const char *name, uint64_t value);
 void lab_set_text(lua_State *lua, const char *name, const char *value);
@@ -80,5 +81,9 @@ void lab_open_conns(lua_State *lua);
 void lab_open_expects(lua_State *lua);
 void lab_open_rows(lua_State *lua);
 void lab_open_sandbox(lua_State *lua);
+void lab_open_files(lua_State *lua);
+void lab_open_charts(lua_State *lua);
+/* A "name=value" of the command line that the scenario never asked for, or NULL. */
+const char *lab_param_not_asked(const lab_scenario *scenario);
 
 #endif

@@ -23,6 +23,7 @@ static const lab_option link_options[] = {
     WAY(reorder, CHANCE),
     WAY(duplicate, CHANCE),
     WAY(corrupt, CHANCE),
+    WAY(strip_timestamps, BOOL),
     {"mtu", LAB_OPTION_U32, offsetof(struct link_options, mtu)},
     {"unseen", LAB_OPTION_BOOL, offsetof(struct link_options, unseen)},
 };
@@ -100,6 +101,30 @@ static int link_cut(lua_State *lua) {
     return 0;
 }
 
+/* delay_next{ from = host, by = T }: the next packet that this host sends comes so much later than
+ * those around it. `count` packets; only those with data and flags as asked. */
+static int link_delay_next(lua_State *lua) {
+    static const lab_option options[] = {
+        {"by", LAB_OPTION_DURATION, offsetof(lab_hold, by_ns)},
+        {"count", LAB_OPTION_U32, offsetof(lab_hold, left)},
+        {"len_least", LAB_OPTION_U32, offsetof(lab_hold, length_least)},
+        {"flags", LAB_OPTION_OTHER, 0},
+        {"from", LAB_OPTION_OTHER, 0}};
+    lab_link *const link = link_arg(lua, 1);
+    lab_hold hold = {.left = 1};
+    lab_options_read(lua, 2, "delay_next", options, sizeof options / sizeof options[0], &hold);
+    if (lab_field(lua, 2, "flags")) lab_flags_pop(lua, &hold.flags_set, &hold.flags_clear);
+    if (!lab_field(lua, 2, "from") || hold.by_ns == 0 || hold.left == 0)
+        luaL_error(lua, "delay_next: say whose packet and how long: { from = host, by = \"20s\" }");
+    const lab_host *const from = lab_host_arg(lua, -1);
+    if (link->end[0] != from && link->end[1] != from)
+        luaL_error(lua, "delay_next: from = \"%s\" is not an end of this link", from->name);
+    hold.way = link->end[1] == from;
+    lab_where(lua, hold.where, sizeof hold.where);
+    lab_link_hold(link, &hold);
+    return 0;
+}
+
 static int link_heal(lua_State *lua) {
     lab_link_heal(link_arg(lua, 1));
     return 0;
@@ -134,15 +159,14 @@ static int link_status(lua_State *lua) {
     lab_set_integer(lua, "reordered", a->reordered + b->reordered);
     lab_set_integer(lua, "duplicated", a->duplicated + b->duplicated);
     lab_set_integer(lua, "corrupted", a->corrupted + b->corrupted);
+    lab_set_integer(lua, "stripped", a->stripped + b->stripped);
     return 1;
 }
 
 void lab_open_links(lua_State *lua) {
-    static const luaL_Reg methods[] = {{"cut", link_cut},
-                                       {"heal", link_heal},
-                                       {"set", link_set},
-                                       {"status", link_status},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"cut", link_cut},       {"delay_next", link_delay_next},
+                                       {"heal", link_heal},     {"set", link_set},
+                                       {"status", link_status}, {NULL, NULL}};
     lab_object_type(lua, LAB_LINK_TYPE, methods);
     lua_register(lua, "link", new_link);
 }

@@ -318,6 +318,8 @@ static int open_all(lua_State *lua) {
     lab_open_conns(lua);
     lab_open_expects(lua);
     lab_open_rows(lua);
+    lab_open_files(lua);
+    lab_open_charts(lua);
     open_globals(lua);
     return 0;
 }
@@ -332,11 +334,24 @@ static bool load_and_run(lab_scenario *scenario, lua_State *lua) {
     return false;
 }
 
+/* A parameter that nobody reads is a mistake in the command line. */
+static void judge_params(lab_scenario *scenario) {
+    const char *const given = lab_param_not_asked(scenario);
+    char text[600];
+    if (!given || scenario->result != LAB_RESULT_PASS) return;
+    int length = snprintf(text, sizeof text, "-p %.80s: the scenario has no such parameter; %s",
+                          given, scenario->asked_count == 0 ? "it has none" : "there are:");
+    for (uint32_t i = 0; i < scenario->asked_count && length < (int)sizeof text; i++)
+        length += snprintf(text + length, sizeof text - (size_t)length, " %s", scenario->asked[i]);
+    end_with(scenario, LAB_RESULT_WRONG, text);
+}
+
 static void judge(lab_scenario *scenario) {
     if (scenario->part_count == 0)
         end_with(scenario, LAB_RESULT_WRONG, "the scenario builds no host");
     for (uint32_t i = 0; i < scenario->part_count; i++)
         if (!lab_passed(scenario->parts[i])) end_with(scenario, LAB_RESULT_FAIL, "");
+    judge_params(scenario);
 }
 
 lab_scenario *lab_scenario_run(const lab_run_options *options) {
@@ -363,6 +378,9 @@ void lab_scenario_free(lab_scenario *scenario) {
     }
     free(scenario->parts);
     free(scenario->titles);
+    for (uint32_t i = 0; i < scenario->asked_count; i++) free(scenario->asked[i]);
+    free(scenario->asked);
+    lab_chart_free(scenario->chart);
     free(scenario->summary);
     free(scenario->message);
     free(scenario);

@@ -214,6 +214,34 @@ bool lab_field(lua_State *lua, int index, const char *name) {
     return false;
 }
 
+static uint8_t flag_named(lua_State *lua, const char *name, size_t length) {
+    static const char *const names[] = {"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"};
+    for (int i = 0; i < 8; i++)
+        if (length == 3 && strncmp(names[i], name, 3) == 0) return (uint8_t)(1 << i);
+    luaL_error(
+        lua, "flags: \"%s\" has a word that is no flag; write \"SYN\", \"SYN ACK\" or \"SYN !ACK\"",
+        name);
+    return 0;
+}
+
+/* "SYN !ACK": SYN is set and ACK is not; others may be. */
+void lab_flags_pop(lua_State *lua, uint8_t *ret_set, uint8_t *ret_clear) {
+    const char *text = luaL_checkstring(lua, -1);
+    while (*text) {
+        const bool clear = *text == '!';
+        if (clear) text++;
+        const size_t length = strcspn(text, " ");
+        const uint8_t flag = flag_named(lua, text, length);
+        if (clear)
+            *ret_clear |= flag;
+        else
+            *ret_set |= flag;
+        text += length;
+        text += strspn(text, " ");
+    }
+    lua_pop(lua, 1);
+}
+
 /* The causes of one kind, for a message: "PEER_SILENT, REFUSED ...". */
 static void push_cause_names(lua_State *lua, const char *prefix) {
     luaL_Buffer names;

@@ -3,6 +3,7 @@
 #ifndef LAB_SCENARIO_H
 #define LAB_SCENARIO_H
 
+#include "lab/chart.h"
 #include "lab/lab.h"
 
 typedef struct lab_run_options {
@@ -10,6 +11,8 @@ typedef struct lab_run_options {
     uint64_t seed;
     bool whole_packets;  /* keep them whole, for a capture */
     const char *without; /* an option of connections that is read and not obeyed; NULL: none */
+    const char *const *params; /* "name=value", for param() */
+    size_t param_count;
     volatile bool *stop; /* may become true while it runs: a time limit */
 } lab_run_options;
 
@@ -28,10 +31,15 @@ typedef struct lab_scenario {
     lab_world **parts;
     char **titles; /* NULL for one without */
     uint32_t part_count;
-    char *summary; /* what the scenario says at its end, or NULL */
+    char *summary;    /* what the scenario says at its end, or NULL */
+    lab_chart *chart; /* what it swept, or NULL */
+    char **asked;     /* the names that it gave to param() */
+    uint32_t asked_count;
     void *lua;
 } lab_scenario;
 
+/* "1min 30s"; false if it is not so. */
+bool lab_duration_parse(const char *text, hf_ns *ret_ns);
 /* True if connections have an option of this name. */
 bool lab_option_exists(const char *name);
 lab_scenario *lab_scenario_run(const lab_run_options *options); /* never NULL */
@@ -41,6 +49,9 @@ void lab_scenario_free(lab_scenario *scenario);
 
 typedef struct lab_view {
     bool colour, utf8, trace, fold;
+    bool summary;            /* only what it says at its end */
+    uint32_t part;           /* only this one, counted from 1; 0: all */
+    hf_ns from_ns, until_ns; /* only what happened then; until 0: to the end */
     uint32_t width, most_rows;
 } lab_view;
 

@@ -227,12 +227,31 @@ static void free_rows(rows_t *rows) {
     free(rows->items);
 }
 
+/* A packet that is not shown still tells where its flow begins: numbers in labels count from there.
+ */
+static void pass_record(rows_t *rows, const lab_record *record) {
+    hf_packet packet;
+    if (record->kind != LAB_FRAME) return;
+    hf_packet_parse(record->bytes, record->captured, record->total, false, &packet);
+    hf_flows_see(&rows->flows, &packet);
+}
+
+static bool in_view(const lab_view *view, const lab_record *record) {
+    return record->at_ns >= view->from_ns &&
+           (view->until_ns == 0 || record->at_ns <= view->until_ns);
+}
+
 static bool show_world(const lab_world *world, const lab_view *view, FILE *to) {
     rows_t *const rows = lab_alloc(sizeof *rows);
     rows->world = world;
     rows->trace = view->trace;
     rows->numbers = number_conns(world);
-    for (size_t i = 0; i < world->record_count; i++) add_record(rows, &world->records[i]);
+    for (size_t i = 0; i < world->record_count; i++) {
+        if (in_view(view, &world->records[i]))
+            add_record(rows, &world->records[i]);
+        else
+            pass_record(rows, &world->records[i]);
+    }
     const char *names[LAB_HOSTS];
     for (uint32_t i = 0; i < world->host_count; i++) names[i] = world->hosts[i]->name;
     const hf_ladder ladder = {.names = names,
@@ -266,12 +285,13 @@ static void show_title(const char *title, const lab_view *view, bool first, FILE
 
 bool lab_show_ladder(const lab_scenario *scenario, const lab_view *view, FILE *to) {
     bool good = true;
-    for (uint32_t i = 0; i < scenario->part_count && good; i++) {
-        show_title(scenario->titles[i], view, i == 0, to);
+    for (uint32_t i = 0; i < scenario->part_count && good && !view->summary; i++) {
+        if (view->part != 0 && view->part != i + 1) continue;
+        show_title(scenario->titles[i], view, i == 0 || view->part != 0, to);
         good = show_world(scenario->parts[i], view, to);
     }
-    if (!scenario->summary) return good;
-    fputc('\n', to);
+    if (!scenario->summary || view->part != 0) return good;
+    if (!view->summary) fputc('\n', to);
     hf_print_wrapped(to, scenario->summary, 0, view->width == 0 ? 80 : view->width);
     return good && !ferror(to);
 }

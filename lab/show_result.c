@@ -27,8 +27,12 @@ static void show_world(const lab_world *world, bool every_expectation, uint32_t 
 }
 
 static void show_replay(const lab_scenario *scenario, FILE *to) {
-    fprintf(to, "replay: holdfast lab %s --seed %llu\n", scenario->options.file,
-            (unsigned long long)scenario->options.seed);
+    const lab_run_options *const options = &scenario->options;
+    fprintf(to, "replay: holdfast lab %s --seed %llu", options->file,
+            (unsigned long long)options->seed);
+    for (size_t i = 0; i < options->param_count; i++) fprintf(to, " -p %s", options->params[i]);
+    if (options->without) fprintf(to, " --without %s", options->without);
+    fputc('\n', to);
 }
 
 void lab_show_result(const lab_scenario *scenario, bool every_expectation, FILE *to) {

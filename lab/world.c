@@ -148,7 +148,8 @@ static bool at_is_waiting(const lab_world *world) {
 
 /* True for what only the end of a run can judge: it keeps no run going. */
 static bool waits_for_the_end(const lab_expect *expect) {
-    const bool instant = expect->kind == LAB_EXPECT_ENDS || expect->kind == LAB_EXPECT_RECEIVES;
+    const bool instant = expect->kind == LAB_EXPECT_ENDS || expect->kind == LAB_EXPECT_RECEIVES ||
+                         expect->kind == LAB_EXPECT_CORRUPTED;
     return !instant && expect->until_ns == HF_NEVER;
 }
 

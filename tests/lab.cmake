@@ -1,5 +1,6 @@
 # The lab's tests: each scenario passes alone, refusals are told, runs repeat byte for byte.
-file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/lab/scenarios/*.lua)
+file(GLOB_RECURSE scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/lab/scenarios/*.lua)
+list(FILTER scenarios EXCLUDE REGEX "/common\\.lua$") # what scenarios share
 list(APPEND scenarios ${CMAKE_SOURCE_DIR}/tests/scenarios/corrupted_stream.lua)
 foreach(scenario ${scenarios})
   get_filename_component(name ${scenario} NAME_WE)
@@ -19,5 +20,7 @@ add_test(NAME agreement COMMAND ${CMAKE_SOURCE_DIR}/tools/agreement --check $<TA
 
 add_test(NAME lab_cli COMMAND ${CMAKE_SOURCE_DIR}/tests/lab_cli $<TARGET_FILE:holdfast_cli>
   ${CMAKE_SOURCE_DIR}/tests/scenarios)
+# The ladders and charts of docs/answers are what their scenarios give.
+add_test(NAME pages COMMAND ${CMAKE_SOURCE_DIR}/tools/pages $<TARGET_FILE:holdfast_cli> --check)
 add_test(NAME determinism COMMAND ${CMAKE_SOURCE_DIR}/tests/determinism $<TARGET_FILE:holdfast_cli>
   ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/build/dev/bin/holdfast ${CMAKE_SOURCE_DIR}/build/clang/bin/holdfast)

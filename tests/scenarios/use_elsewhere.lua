@@ -1,0 +1,3 @@
+-- A scenario reads only from its own folder: line 3.
+local a = host "a"
+use "../order"
