@@ -8,6 +8,7 @@
 #include <hf/frame.h>
 #include "base/chunk.h"
 #include "base/hash.h"
+#include "congest/congest.h"
 #include "conn/conn.h"
 #include "flow/ports.h"
 #include "flow/table.h"
@@ -135,10 +136,16 @@ enum { HFI_SEG_LOST = 1, HFI_SEG_SACKED = 2, HFI_SEG_FIN = 4, HFI_SEG_RESENT = 8
 typedef struct hfi_flight {
     uint32_t sacked_bytes; /* above snd.una */
     uint32_t lost_bytes;   /* marked lost and not sent again */
-    uint32_t accumulated;  /* congest: bytes acknowledged since cwnd last grew */
     hfi_index resend;      /* where the search for lost segments goes on */
     hf_seq high_sacked;    /* the end of the highest SACK block, if any_sacked */
     bool any_sacked;
+
+    /* For congest. */
+    bool cwnd_limited;        /* send: cwnd kept data back when snd.nxt was limited_until */
+    hf_seq limited_until;     /* send */
+    uint32_t delivered_bytes; /* recover: acknowledged or SACKed, modulo 2^32 */
+    hfi_us32 min_rtt_us;      /* recover: 0 before the first sample */
+    hfi_congest congest;      /* the controller's own, kept by recover */
 } hfi_flight;
 
 _Static_assert(sizeof(hfi_flight) <= 256, "a flight block is at most 256 bytes");
@@ -248,6 +255,11 @@ static inline bool hfi_quirk(const hfi_ctx *ctx, uint32_t quirk) {
 
 static inline const hf_tcp_options *hfi_options(const hfi_ctx *ctx, const hfi_conn *conn) {
     return &ctx->option_sets[conn->options].value;
+}
+
+static inline hf_congestion hfi_congestion(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const uint32_t asked = hfi_options(ctx, conn)->congestion;
+    return (hf_congestion)(asked != HF_CONGESTION_DEFAULT ? asked : ctx->limits->congestion);
 }
 
 static inline hfi_index hfi_conn_index(const hfi_ctx *ctx, const hfi_conn *conn) {
