@@ -138,6 +138,28 @@ static bool bool_pop(lua_State *lua, const char *what, const char *name) {
     return value;
 }
 
+static const char *const congestion_names[] = {"DEFAULT", "CUBIC", "NEWRENO", NULL};
+
+static uint8_t name_pop(lua_State *lua, const char *what, const char *name,
+                        const char *const *names) {
+    const char *const text = lua_type(lua, -1) == LUA_TSTRING ? lua_tostring(lua, -1) : "";
+    luaL_Buffer known;
+    uint8_t at = 0;
+    while (names[at] != NULL && strcmp(names[at], text) != 0) at++;
+    if (names[at] == NULL) {
+        const char *const value = value_text(lua);
+        luaL_buffinit(lua, &known);
+        for (size_t i = 0; names[i] != NULL; i++) {
+            luaL_addchar(&known, ' ');
+            luaL_addstring(&known, names[i]);
+        }
+        luaL_pushresult(&known);
+        luaL_error(lua, "%s: %s = %s is not one of:%s", what, name, value, lua_tostring(lua, -1));
+    }
+    lua_pop(lua, 1);
+    return at;
+}
+
 /* Fills one setting from the value on the top, and pops it. */
 static void fill(lua_State *lua, const char *what, const lab_option *option, void *to) {
     uint8_t *const at = (uint8_t *)to + option->offset;
@@ -173,6 +195,7 @@ static void fill(lua_State *lua, const char *what, const lab_option *option, voi
         memcpy(at, &value, sizeof value);
         break;
     }
+    case LAB_OPTION_CONGESTION: *at = name_pop(lua, what, option->name, congestion_names); break;
     case LAB_OPTION_OTHER: lua_pop(lua, 1); break;
     }
 }
@@ -311,6 +334,7 @@ const lab_option lab_tcp_options[] = {
     TCP(no_delay, BOOL),
     TCP(ttl, U8),
     TCP(traffic_class, U8),
+    TCP(congestion, CONGESTION),
     {"keepalive", LAB_OPTION_OTHER, 0},
 };
 const size_t lab_tcp_option_count = sizeof lab_tcp_options / sizeof lab_tcp_options[0];

@@ -8,6 +8,7 @@
 #include <hf/frame.h>
 #include "base/chunk.h"
 #include "base/hash.h"
+#include "congest/congest.h"
 #include "conn/conn.h"
 #include "flow/ports.h"
 #include "flow/table.h"
@@ -165,8 +166,12 @@ typedef struct hfi_flight {
     hf_seq high_sacked; /* the end of the highest SACK block, if any_sacked */
     bool any_sacked;
 
-    /* congest */
-    uint32_t accumulated; /* bytes acknowledged since cwnd last grew */
+    /* For congest. */
+    bool cwnd_limited;        /* send: cwnd kept data back when snd.nxt was limited_until */
+    hf_seq limited_until;     /* send */
+    uint32_t delivered_bytes; /* recover: acknowledged or SACKed, modulo 2^32 */
+    hfi_us32 min_rtt_us;      /* recover: 0 before the first sample */
+    hfi_congest congest;      /* the controller's own, kept by recover */
 } hfi_flight;
 
 _Static_assert(sizeof(hfi_flight) <= 256, "a flight block is at most 256 bytes");
@@ -279,6 +284,11 @@ static inline bool hfi_quirk(const hfi_ctx *ctx, uint32_t quirk) {
 
 static inline const hf_tcp_options *hfi_options(const hfi_ctx *ctx, const hfi_conn *conn) {
     return &ctx->option_sets[conn->options].value;
+}
+
+static inline hf_congestion hfi_congestion(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const uint32_t asked = hfi_options(ctx, conn)->congestion;
+    return (hf_congestion)(asked != HF_CONGESTION_DEFAULT ? asked : ctx->limits->congestion);
 }
 
 static inline hfi_index hfi_conn_index(const hfi_ctx *ctx, const hfi_conn *conn) {

@@ -6,16 +6,25 @@
 
 #define RTO_AFTER_RESENT_SYN_US 3000000u
 
-static hfi_congest congest_of(const hfi_ctx *ctx, const hfi_conn *conn) {
-    const bool flying = conn->flight != HFI_NONE;
-    return (hfi_congest){conn->cwnd, conn->ssthresh,
-                         flying ? ctx->flights[conn->flight].accumulated : 0};
+static hfi_congest_window window_of(const hfi_conn *conn) {
+    return (hfi_congest_window){conn->cwnd, conn->ssthresh};
 }
 
-static void congest_set(hfi_ctx *ctx, hfi_conn *conn, hfi_congest state) {
-    conn->cwnd = state.cwnd;
-    conn->ssthresh = state.ssthresh;
-    if (conn->flight != HFI_NONE) ctx->flights[conn->flight].accumulated = state.accumulated;
+static void set_window(hfi_conn *conn, hfi_congest_window window) {
+    conn->cwnd = window.cwnd;
+    conn->ssthresh = window.ssthresh;
+}
+
+static hfi_congest_event congestion_event(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return (hfi_congest_event){ctx->now_us, hfi_in_flight(conn), conn->mss};
+}
+
+/* A loss, or congestion met, of which this round trip has not heard yet. */
+static void congestion_met(hfi_ctx *ctx, hfi_conn *conn) {
+    if (conn->flight == HFI_NONE) return;
+    const hfi_congest_event event = congestion_event(ctx, conn);
+    set_window(conn, hfi_congest_lost(&ctx->flights[conn->flight].congest,
+                                      hfi_congestion(ctx, conn), window_of(conn), &event));
 }
 
 void hfi_recover_begin(hfi_ctx *ctx, hfi_conn *conn) {
@@ -26,8 +35,8 @@ void hfi_recover_begin(hfi_ctx *ctx, hfi_conn *conn) {
 }
 
 void hfi_recover_established(hfi_ctx *ctx, hfi_conn *conn, bool syn_resent) {
-    congest_set(ctx, conn,
-                hfi_congest_initial(conn->mss, syn_resent ? 1 : ctx->limits->initial_window_segs));
+    set_window(conn,
+               hfi_congest_initial(conn->mss, syn_resent ? 1 : ctx->limits->initial_window_segs));
     if (syn_resent) conn->cwnd = conn->mss;
     if (syn_resent && conn->srtt_us == 0)
         conn->rto_us = hfi_max32(conn->rto_us, RTO_AFTER_RESENT_SYN_US); /* RFC 6298 5.7 */
@@ -88,9 +97,9 @@ void hfi_recover_idle(hfi_ctx *ctx, hfi_conn *conn) {
     if (hfi_in_flight(conn) != 0 || conn->srtt_us == 0) return;
     const hf_ns idle_ns = (hf_ns)(uint32_t)(ctx->now_tick - conn->elicited_at) * HFI_TICK_NS;
     if (idle_ns <= (hf_ns)conn->rto_us * HF_US) return;
-    congest_set(
-        ctx, conn,
-        hfi_congest_idle(congest_of(ctx, conn), conn->mss, ctx->limits->initial_window_segs));
+    hfi_congest *state = conn->flight != HFI_NONE ? &ctx->flights[conn->flight].congest : NULL;
+    set_window(conn, hfi_congest_idle(state, window_of(conn), conn->mss,
+                                      ctx->limits->initial_window_segs));
 }
 
 /* ---- Loss ---- */
@@ -98,7 +107,7 @@ void hfi_recover_idle(hfi_ctx *ctx, hfi_conn *conn) {
 static void enter_recovery(hfi_ctx *ctx, hfi_conn *conn) {
     conn->recover = conn->snd_nxt;
     conn->flags |= HFI_F_RECOVERY;
-    congest_set(ctx, conn, hfi_congest_lost(congest_of(ctx, conn), hfi_in_flight(conn), conn->mss));
+    congestion_met(ctx, conn);
     hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_RECOVERY_STARTED, conn->cwnd, 0);
     hfi_conn_owe(ctx, conn, HFI_P_DATA);
 }
@@ -233,9 +242,46 @@ static void measure(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg,
     conn->backoff = 0;
 }
 
+/* Did cwnd keep data back while what `seg` acknowledges was in flight? */
+static bool was_cwnd_limited(const hfi_ctx *ctx, hfi_conn *conn, hf_seq ack) {
+    if (hfi_segq_pipe(ctx, conn) + 2u * conn->mss >= conn->cwnd) return true;
+    if (conn->flight == HFI_NONE) return false;
+    hfi_flight *flight = &ctx->flights[conn->flight];
+    if (flight->cwnd_limited && hf_seq_lt(flight->limited_until, ack)) flight->cwnd_limited = false;
+    return flight->cwnd_limited;
+}
+
+static void note_delivered(hfi_flight *flight, uint32_t bytes, hfi_us32 rtt_us) {
+    flight->delivered_bytes += bytes;
+    if (rtt_us != 0 && (flight->min_rtt_us == 0 || rtt_us < flight->min_rtt_us))
+        flight->min_rtt_us = rtt_us;
+}
+
+/* Tells congest of an ACK that has advanced SND.UNA. */
+static void tell_congest(hfi_ctx *ctx, hfi_conn *conn, hfi_congest_sample *sample) {
+    hfi_congest fresh = {0}; /* the last ACK of a flight has taken the block along */
+    hfi_congest *state = &fresh;
+    if (conn->flight != HFI_NONE) {
+        hfi_flight *flight = &ctx->flights[conn->flight];
+        note_delivered(flight, sample->acked_bytes, sample->rtt_us);
+        sample->min_rtt_us = flight->min_rtt_us;
+        sample->delivered_bytes = flight->delivered_bytes;
+        state = &flight->congest;
+    }
+    sample->now_us = ctx->now_us;
+    sample->srtt_us = conn->srtt_us;
+    sample->acked_to = conn->snd_una;
+    sample->sent_to = conn->snd_nxt;
+    sample->mss = conn->mss;
+    sample->app_limited = !sample->cwnd_limited && hfi_unsent(conn) == 0;
+    sample->recovering = hfi_has(conn, HFI_F_RECOVERY);
+    set_window(conn, hfi_congest_acked(state, hfi_congestion(ctx, conn), window_of(conn), sample));
+}
+
 uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
     const uint32_t acked = seg->ack - conn->snd_una;
-    const bool was_limited = hfi_segq_pipe(ctx, conn) + 2u * conn->mss >= conn->cwnd;
+    hfi_congest_sample sample = {.in_flight_bytes = hfi_segq_pipe(ctx, conn),
+                                 .cwnd_limited = was_cwnd_limited(ctx, conn, seg->ack)};
     /* Virtual SACKs of NewReno are not on descriptors: they are taken off by partial_ack. */
     hfi_delivery delivery = {0};
     hfi_segq_remove(ctx, conn, seg->ack, &delivery);
@@ -259,8 +305,9 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) 
     }
     forget_passed(ctx, conn);
     limit_reno_sacks(ctx, conn);
-    if (!hfi_has(conn, HFI_F_RECOVERY) && was_limited)
-        congest_set(ctx, conn, hfi_congest_acked(congest_of(ctx, conn), acked, conn->mss));
+    sample.acked_bytes = acked;
+    sample.rtt_us = delivery.sampled ? hfi_max32(delivery.rtt_us, 1) : 0;
+    tell_congest(ctx, conn, &sample);
     hfi_recover_restart_timer(ctx, conn);
     hfi_conn_owe(ctx, conn, HFI_P_DATA);
     return acked;
@@ -275,8 +322,12 @@ bool hfi_recover_timeout(hfi_ctx *ctx, hfi_conn *conn) {
     if (answers && conn->backoff > ANSWERED_BACKOFF) conn->backoff = ANSWERED_BACKOFF;
     if (conn->backoff >= ctx->limits->retransmit_limit) return true;
     const bool again = hfi_has(conn, HFI_F_LOSS) && conn->backoff > 0;
-    congest_set(ctx, conn,
-                hfi_congest_timeout(congest_of(ctx, conn), hfi_in_flight(conn), conn->mss, again));
+    if (conn->flight != HFI_NONE) {
+        const hfi_congest_event event = congestion_event(ctx, conn);
+        set_window(conn,
+                   hfi_congest_timeout(&ctx->flights[conn->flight].congest,
+                                       hfi_congestion(ctx, conn), window_of(conn), &event, again));
+    }
     conn->flags = (conn->flags & ~(uint32_t)HFI_F_RECOVERY) | HFI_F_LOSS;
     conn->recover = conn->snd_nxt;
     conn->duplicate_acks = 0;

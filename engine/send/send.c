@@ -82,13 +82,24 @@ static bool send_again(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t m
 
 /* ---- New data ---- */
 
+/* cwnd keeps data back that the peer's window would take: what is in flight now proves the window
+ * (RFC 7661 4.3). */
+static void note_cwnd_limited(hfi_ctx *ctx, const hfi_conn *conn) {
+    if (conn->flight == HFI_NONE) return;
+    hfi_flight *flight = &ctx->flights[conn->flight];
+    flight->cwnd_limited = true;
+    flight->limited_until = conn->snd_nxt;
+}
+
 /* How many of the unsent bytes may go now, by both windows; 0 if waiting is better (RFC 9293
  * 3.8.6.2.1). */
 static uint32_t payload_to_send(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max) {
     const uint32_t data = hfi_unsent(conn), window = usable_window(conn), mss = conn->mss;
     const uint32_t pipe = hfi_segq_pipe(ctx, conn);
     const uint32_t room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
-    const uint32_t limit = hfi_min32(hfi_min32(data, window), hfi_min32(room, super_max));
+    const uint32_t wanted = hfi_min32(data, window);
+    const uint32_t limit = hfi_min32(wanted, hfi_min32(room, super_max));
+    if (room < wanted) note_cwnd_limited(ctx, conn);
     const bool may_be_small = hfi_options(ctx, conn)->no_delay || hfi_in_flight(conn) == 0 ||
                               !hfi_has(conn, HFI_F_SMALL_IN_FLIGHT) ||
                               hfi_has(conn, HFI_F_FIN_QUEUED);

@@ -18,7 +18,8 @@ static const hf_limits limits_holdfast = {.rto_initial_ns = HF_SECOND,
                                           .syn_ack_limit = 5,
                                           .initial_window_segs = 10,
                                           .duplicate_threshold = 3,
-                                          .conn_pool_with_time_wait = 0};
+                                          .conn_pool_with_time_wait = 0,
+                                          .congestion = HF_CONGESTION_CUBIC};
 
 void hf_config_default(hf_config *config) {
     memset(config, 0, sizeof *config);
@@ -61,6 +62,7 @@ static void profile_linux(hf_config *config) {
     config->limits.syn_limit = 10;
     config->limits.syn_linear = 4;
     config->limits.orphan_ns = 105 * HF_SECOND;
+    config->limits.congestion = HF_CONGESTION_NEWRENO; /* as its facts were measured */
     config->quirks = HF_QUIRK_LATE_SLOT_CHECK | HF_QUIRK_FORGET_REQUEST_SILENTLY |
                      HF_QUIRK_COOKIE_LOSES_DATA | HF_QUIRK_USER_TIMEOUT_OVERRIDES |
                      HF_QUIRK_NO_RST_ON_GIVING_UP | HF_QUIRK_TIME_WAIT_SKIPPED_AT_CAP |
@@ -128,6 +130,9 @@ const char *hf_config_problem(const hf_config *c) {
          "limits.duplicate_threshold: give at least 1, at best 3"},
         {c->limits.initial_window_segs >= 1,
          "limits.initial_window_segs: give at least 1, at best 10"},
+        {c->limits.congestion == HF_CONGESTION_CUBIC ||
+             c->limits.congestion == HF_CONGESTION_NEWRENO,
+         "limits.congestion: give HF_CONGESTION_CUBIC or HF_CONGESTION_NEWRENO"},
         {c->timer_budget >= 1, "timer_budget: give at least 1"},
         {c->port_low >= 1 && c->port_low <= c->port_high,
          "port_low, port_high: give a range within 1 to 65,535"},

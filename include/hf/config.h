@@ -39,6 +39,7 @@ typedef struct hf_limits {
     uint32_t duplicate_threshold; /* RFC 5681: 3 */
     uint32_t
         conn_pool_with_time_wait; /* 0, or the sockets in all, TIME_WAIT included (profile small) */
+    uint32_t congestion;          /* hf_congestion of connections that ask for none (MAY-18) */
 } hf_limits;
 
 typedef struct hf_config {

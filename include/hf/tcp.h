@@ -9,6 +9,14 @@
 extern "C" {
 #endif
 
+/* Who decides how much may be in flight. DEFAULT is what the profile says (hf_limits.congestion):
+ * CUBIC, but for `linux`. */
+typedef enum hf_congestion {
+    HF_CONGESTION_DEFAULT,
+    HF_CONGESTION_CUBIC,  /* RFC 9438, HyStart++ (RFC 9406) */
+    HF_CONGESTION_NEWRENO /* RFC 5681, RFC 3465 */
+} hf_congestion;
+
 /* Options of a connection, or of every connection that a listener gives. All zero is a good
  * default, without any bound on silence: hf_conn_status then says notice_by = HF_NEVER for an idle
  * connection. */
@@ -25,6 +33,7 @@ typedef struct hf_tcp_options {
     bool no_delay;          /* no Nagle (RFC 9293 MUST-17) */
     uint8_t ttl;            /* 0 means 64, MUST-49 */
     uint8_t traffic_class;  /* DSCP and ECN bits, MUST-48 */
+    uint8_t congestion;     /* hf_congestion */
 } hf_tcp_options;
 
 /* ---- OPEN ---- */
