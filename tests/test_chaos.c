@@ -114,6 +114,7 @@ static void run(uint64_t seed, uint32_t loss_percent, hf_ns jitter_ns, uint32_t 
     config.rx_chunks = config.tx_chunks = 96; /* scarce */
     config.chunk_bytes = seed % 2 == 0 ? 512 : 4096;
     config.segments = 300;
+    config.limits.syn_ack_limit = 5; /* two repetitions are few where a fifth is lost */
     rig_init_with(&r, &config, &config);
     r.random = seed;
     r.jitter_ns = jitter_ns;

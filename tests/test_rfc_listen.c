@@ -203,16 +203,50 @@ static void data_on_a_syn_is_left_for_its_repetition(void **state) {
     peer_end(&p);
 }
 
-static void syn_acks_are_repeated_then_the_place_is_free(void **state) {
+/* Ruling 22: four packets for a SYN, the last of which tells a client that took itself for
+ * connected. */
+static void syn_acks_are_repeated_then_reset_says_that_the_place_is_free(void **state) {
     (void)state;
     peer p;
     begin(&p, 100, HF_FULL_COOKIE);
     syn_from(&p, 2000);
-    peer_run(&p, 62 * HF_SECOND);
-    assert_int_equal(p.out_count, 6);
-    peer_run(&p, 5 * HF_SECOND);
+    peer_run(&p, 7 * HF_SECOND - 10 * HF_MS);
+    assert_int_equal(p.out_count, 3); /* 0, 1, 3 s */
+    assert_int_equal(listener(&p).handshaking, 1);
+    peer_run(&p, 20 * HF_MS);
     assert_int_equal(listener(&p).handshaking, 0);
     assert_int_equal(peer_count(&p, HF_CAUSE_SYN_CACHE_EXPIRED), 1);
+    const hf_seq iss = peer_next(&p)->tcp.seq;
+    peer_next(&p), peer_next(&p);
+    const peer_segment *reset = peer_expect(&p, HFI_TCP_RST | HFI_TCP_ACK);
+    assert_int_equal(reset->tcp.seq, iss + 1); /* exact for who is ESTABLISHED */
+    assert_int_equal(reset->tcp.ack, p.iss + 1);
+    peer_run(&p, 200 * HF_SECOND);
+    peer_expect_nothing(&p);
+    peer_end(&p);
+}
+
+/* Ruling 19: at most 3 s while others want the share. */
+static void an_old_reservation_gives_way_when_the_share_is_wanted(void **state) {
+    (void)state;
+    peer p;
+    begin(&p, 4, HF_FULL_COOKIE);
+    for (uint16_t i = 0; i < 2; i++) syn_from(&p, (uint16_t)(2000 + i));
+    peer_run(&p, 3500 * HF_MS); /* beyond 3 s, and nobody else has come: they stay */
+    assert_int_equal(listener(&p).handshaking, 2);
+    syn_from(&p, 2002);
+    peer_forget(&p);
+    syn_from(&p, 2003); /* the share is three */
+    assert_int_equal(peer_expect(&p, HFI_TCP_SYN | HFI_TCP_ACK)->cause, HF_CAUSE_SENT_SYN_ACK);
+    assert_int_equal(listener(&p).handshaking, 3);
+    syn_from(&p, 2004);
+    assert_int_equal(peer_expect(&p, HFI_TCP_SYN | HFI_TCP_ACK)->cause, HF_CAUSE_SENT_SYN_ACK);
+    syn_from(&p, 2005); /* the oldest is new now */
+    assert_int_equal(peer_expect(&p, HFI_TCP_SYN | HFI_TCP_ACK)->cause, HF_CAUSE_SENT_SYN_COOKIE);
+    peer_run(&p, 3 * HF_SECOND - 10 * HF_MS);
+    assert_int_equal(listener(&p).handshaking, 3);
+    peer_run(&p, 20 * HF_MS); /* pressed: three seconds to the millisecond, then the next is free */
+    assert_true(listener(&p).handshaking < 3);
     peer_end(&p);
 }
 
@@ -290,7 +324,8 @@ int main(void) {
         cmocka_unit_test(a_cookies_window_is_kept_when_it_comes_back),
         cmocka_unit_test(a_repeated_syn_is_one_handshake_and_its_last_options_count),
         cmocka_unit_test(data_on_a_syn_is_left_for_its_repetition),
-        cmocka_unit_test(syn_acks_are_repeated_then_the_place_is_free),
+        cmocka_unit_test(syn_acks_are_repeated_then_reset_says_that_the_place_is_free),
+        cmocka_unit_test(an_old_reservation_gives_way_when_the_share_is_wanted),
         cmocka_unit_test(a_closed_listener_resets_the_waiting_and_forgets_handshakes),
         cmocka_unit_test(a_listener_and_its_connections_share_the_port),
         cmocka_unit_test(a_hundred_thousand_spoofed_syns_leave_room_for_an_honest_client),

@@ -57,6 +57,7 @@ static void end_in(hfi_ctx *ctx, hfi_conn *conn, uint8_t state, hf_cause cause, 
     hfi_count(ctx, mechanism);
     if (HFI_UNLIKELY(ctx->trace != NULL))
         hfi_trace(ctx, HF_TRACE_END, hfi_conn_index(ctx, conn), cause, mechanism, 0);
+    if (hfi_has(conn, HFI_F_COOKIE) && hfi_has(conn, HFI_F_KNOWN)) hfi_tw_guard_cookie(ctx, conn);
     forget_flow(ctx, conn);
     leave_accept_queue(ctx, conn);
     ctx->root->live--;

@@ -98,13 +98,14 @@ void hfi_tw_init(hfi_ctx *ctx) {
 static uint32_t take_entry(hfi_ctx *ctx, bool ip6) {
     const family f = family_of(ctx, ip6);
     const uint32_t free_index = take_free(f);
-    if (free_index != HFI_NONE) return free_index;
+    if (free_index != HFI_NONE || hfi_quirk(ctx, HF_QUIRK_TIME_WAIT_SKIPPED_AT_CAP))
+        return free_index;
     for (int kind = 0; kind < HFI_TW_CLASSES; kind++) {
         const hfi_index oldest = f.pool->head[kind];
         if (oldest == HFI_NONE) continue;
         remove_entry(ctx, ip6, oldest,
-                     kind == HFI_TW_UNGUARDED ? HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE
-                                              : HF_CAUSE_TIME_WAIT_EVICTED_GUARDED);
+                     kind >= HFI_TW_COOKIE ? HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE
+                                           : HF_CAUSE_TIME_WAIT_EVICTED_GUARDED);
         return take_free(f);
     }
     return HFI_NONE; /* a table without entries: TIME_WAIT is skipped, and counted */
@@ -119,38 +120,58 @@ static void restart(hfi_ctx *ctx, bool ip6, uint32_t index) {
     append(f, index);
 }
 
-bool hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn) {
+/* The connection's flow entry means an entry of the table from now on. False if there is none. */
+static bool begin_entry(hfi_ctx *ctx, hfi_conn *conn, hfi_tw_class kind) {
     const hfi_flow_key key = hfi_conn_key(ctx, conn);
     const bool ip6 = !hf_addr_is4(&conn->remote);
     const uint32_t index = take_entry(ctx, ip6);
-    if (index == HFI_NONE) {
-        hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE,
-                 conn->local_port, 0);
-        return false;
-    }
+    if (index == HFI_NONE) return false;
     const family f = family_of(ctx, ip6);
-    const bool timestamps = hfi_has(conn, HFI_F_TIMESTAMPS);
-    const bool ahead = hf_seq_lt(conn->snd_nxt, hfi_isn(ctx, &key));
-    f.entries[index] = (hfi_time_wait){.remote_port = conn->remote_port,
-                                       .local_port = conn->local_port,
-                                       .local = conn->local,
-                                       .kind = (uint8_t)(timestamps ? HFI_TW_TIMESTAMPS
-                                                         : ahead    ? HFI_TW_ISN
-                                                                    : HFI_TW_UNGUARDED),
-                                       .flags = timestamps ? WITH_TIMESTAMPS : 0,
-                                       .snd_nxt = conn->snd_nxt,
-                                       .rcv_nxt = conn->rcv_nxt,
-                                       .ts_recent = conn->ts_recent,
-                                       .until = hfi_ticks_from(ctx, ctx->limits->msl2_ns)};
+    f.entries[index] =
+        (hfi_time_wait){.remote_port = conn->remote_port,
+                        .local_port = conn->local_port,
+                        .local = conn->local,
+                        .kind = (uint8_t)kind,
+                        .flags = hfi_has(conn, HFI_F_TIMESTAMPS) ? WITH_TIMESTAMPS : 0,
+                        .snd_nxt = conn->snd_nxt,
+                        .rcv_nxt = conn->rcv_nxt,
+                        .ts_recent = conn->ts_recent,
+                        .until = hfi_ticks_from(ctx, ctx->limits->msl2_ns)};
     memcpy(f.entries[index].remote4, conn->remote.bytes + 12, 4);
     if (ip6) memcpy(ctx->tw6_head[index].remote_head, conn->remote.bytes, 12);
     append(f, index);
     hfi_flow_replace(&ctx->flow, hfi_flow_hash(&ctx->flow, &key),
                      hfi_flow_ref(HFI_FLOW_CONN, hfi_conn_index(ctx, conn)), ref_of(ip6, index));
     conn->flags &= ~(uint32_t)HFI_F_KNOWN;
-    hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_TIME_WAIT_STARTED,
-             (uint32_t)(ctx->limits->msl2_ns / HF_MS), 0);
     return true;
+}
+
+static hfi_tw_class kind_of(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hfi_flow_key key = hfi_conn_key(ctx, conn);
+    if (hfi_has(conn, HFI_F_TIMESTAMPS)) return HFI_TW_TIMESTAMPS;
+    return hf_seq_lt(conn->snd_nxt, hfi_isn(ctx, &key)) ? HFI_TW_ISN : HFI_TW_UNGUARDED;
+}
+
+bool hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn) {
+    const bool skips = hfi_quirk(ctx, HF_QUIRK_TIME_WAIT_SKIPPED_AT_CAP);
+    const hfi_index index = hfi_conn_index(ctx, conn);
+    if (begin_entry(ctx, conn, kind_of(ctx, conn))) {
+        hfi_note(ctx, index, HF_CAUSE_TIME_WAIT_STARTED, (uint32_t)(ctx->limits->msl2_ns / HF_MS),
+                 0);
+        return true;
+    }
+    hfi_note(ctx, index, skips ? HF_CAUSE_TIME_WAIT_SKIPPED : HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE,
+             conn->local_port, 0);
+    return false;
+}
+
+/* Its SND.NXT is the cookie. */
+void hfi_tw_guard_cookie(hfi_ctx *ctx, hfi_conn *conn) {
+    if (hfi_quirk(ctx, HF_QUIRK_COOKIE_REVIVES) || !begin_entry(ctx, conn, HFI_TW_COOKIE)) return;
+    const family f = family_of(ctx, !hf_addr_is4(&conn->remote));
+    f.entries[f.pool->tail[HFI_TW_COOKIE]].snd_nxt = conn->iss;
+    hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_COOKIE_GUARD_STARTED,
+             (uint32_t)(ctx->limits->msl2_ns / HF_MS), 0);
 }
 
 uint32_t hfi_tw_expire(hfi_ctx *ctx, uint32_t budget) {
@@ -161,7 +182,9 @@ uint32_t hfi_tw_expire(hfi_ctx *ctx, uint32_t budget) {
         for (int kind = 0; kind < HFI_TW_CLASSES; kind++)
             while (gone < budget && f.pool->head[kind] != HFI_NONE &&
                    hfi_tick_le(f.entries[f.pool->head[kind]].until, ctx->now_tick)) {
-                remove_entry(ctx, family_index == 1, f.pool->head[kind], HF_CAUSE_TIME_WAIT_ENDED);
+                remove_entry(ctx, family_index == 1, f.pool->head[kind],
+                             kind == HFI_TW_COOKIE ? HF_CAUSE_COOKIE_GUARD_ENDED
+                                                   : HF_CAUSE_TIME_WAIT_ENDED);
                 gone++;
             }
     }
@@ -228,11 +251,30 @@ static hf_cause reset(hfi_ctx *ctx, uint32_t ref, hfi_time_wait *entry, const hf
     return HF_CAUSE_TW_ENDED_BY_RESTARTING_PEER;
 }
 
+/* The pair is CLOSED, but its handshake's ACK may come once more: it opens nothing. */
+static hfi_tw_verdict guard_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival,
+                                  hfi_effects *effects, hf_cause *ret_cause, hf_seq *ret_isn) {
+    const hfi_time_wait *entry = &family_of(ctx, is_ip6(ref)).entries[index_of(ref)];
+    const uint8_t flags = arrival->tcp.flags;
+    *ret_cause = HF_CAUSE_DROP_RST_NO_CONNECTION;
+    if ((flags & HFI_TCP_RST) != 0) return HFI_TW_DONE;
+    if ((flags & (HFI_TCP_SYN | HFI_TCP_ACK)) == HFI_TCP_SYN) {
+        *ret_isn = entry->snd_nxt + 65537;
+        return HFI_TW_NEW_INCARNATION;
+    }
+    const hfi_departure reset_it = hfi_reply_reset(arrival, HF_CAUSE_SENT_RST_NO_CONNECTION);
+    hfi_reply_send(ctx, effects, &reset_it);
+    *ret_cause = HF_CAUSE_DROP_COOKIE_USED;
+    return HFI_TW_DONE;
+}
+
 hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival, bool may_reopen,
                             hfi_effects *effects, hf_cause *ret_cause, hf_seq *ret_isn) {
     const family f = family_of(ctx, is_ip6(ref));
     hfi_time_wait *entry = &f.entries[index_of(ref)];
     const hfi_tcp_view *seg = &arrival->tcp;
+    if (entry->kind == HFI_TW_COOKIE)
+        return guard_input(ctx, ref, arrival, effects, ret_cause, ret_isn);
     if ((seg->flags & HFI_TCP_RST) != 0) {
         *ret_cause = reset(ctx, ref, entry, seg);
         return HFI_TW_DONE;
@@ -255,11 +297,20 @@ hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arriv
 }
 
 void hfi_tw_replaced(hfi_ctx *ctx, uint32_t ref) {
-    remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TOOK_TIME_WAIT_SYN);
+    const hfi_time_wait *entry = &family_of(ctx, is_ip6(ref)).entries[index_of(ref)];
+    remove_entry(ctx, is_ip6(ref), index_of(ref),
+                 entry->kind == HFI_TW_COOKIE ? HF_CAUSE_COOKIE_GUARD_ENDED
+                                              : HF_CAUSE_TOOK_TIME_WAIT_SYN);
 }
 
 bool hfi_tw_has_timestamps(const hfi_ctx *ctx, uint32_t ref) {
-    return (family_of(ctx, is_ip6(ref)).entries[index_of(ref)].flags & WITH_TIMESTAMPS) != 0;
+    const hfi_time_wait *entry = &family_of(ctx, is_ip6(ref)).entries[index_of(ref)];
+    return (entry->flags & WITH_TIMESTAMPS) != 0 || entry->kind == HFI_TW_COOKIE;
+}
+
+bool hfi_tw_cookie_is_new(const hfi_ctx *ctx, uint32_t ref, const hfi_tcp_view *seg) {
+    const hfi_time_wait *entry = &family_of(ctx, is_ip6(ref)).entries[index_of(ref)];
+    return entry->kind == HFI_TW_COOKIE ? seg->ack - 1 != entry->snd_nxt : is_newer_syn(entry, seg);
 }
 
 bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *ret_isn) {
@@ -267,10 +318,13 @@ bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *r
     const hfi_time_wait *entry = &f.entries[index_of(ref)];
     /* Our TSval has grown since the last segment of the old incarnation only after a tick. */
     const hfi_tick began = entry->until - (hfi_tick)(ctx->limits->msl2_ns / HFI_TICK_NS);
-    if ((entry->flags & WITH_TIMESTAMPS) == 0 || hfi_tick_lt(ctx->now_tick, began + 1000))
-        return false;
+    const bool grown =
+        (entry->flags & WITH_TIMESTAMPS) != 0 && !hfi_tick_lt(ctx->now_tick, began + 1000);
+    if (!grown && entry->kind != HFI_TW_COOKIE) return false;
     const hf_seq isn = hfi_isn(ctx, key);
     *ret_isn = hf_seq_max(isn, entry->snd_nxt + 65537);
-    remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TIME_WAIT_ENDED);
+    remove_entry(ctx, is_ip6(ref), index_of(ref),
+                 entry->kind == HFI_TW_COOKIE ? HF_CAUSE_COOKIE_GUARD_ENDED
+                                              : HF_CAUSE_TIME_WAIT_ENDED);
     return true;
 }

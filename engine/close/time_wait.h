@@ -6,6 +6,8 @@
  *
  *     TIMESTAMPS  both sides use them: PAWS and our growing TSval guard the pair (RFC 7323, 6191)
  *     ISN         our keyed ISN clock is ahead of snd.nxt: a new incarnation cannot be confused
+ *     COOKIE      a connection that a SYN cookie opened is over, and not by TIME_WAIT: as long as a
+ *                 late copy of the handshake's ACK can come, the cookie must not open another
  *     UNGUARDED   nothing else guards: counted as unsafe
  */
 #ifndef HFI_TIME_WAIT_H
@@ -19,6 +21,10 @@ void hfi_tw_init(hfi_ctx *ctx);
 /* Moves a connection into the table: its flow entry now means TIME_WAIT. The connection ends
  * elsewhere. False if the table has no entries at all. */
 bool hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn);
+
+/* A connection that a cookie opened is over, by FIN or RST: its pair is CLOSED, and nothing but a SYN
+ * opens it. */
+void hfi_tw_guard_cookie(hfi_ctx *ctx, hfi_conn *conn);
 
 /* True if entry `ref` is for this key. */
 bool hfi_tw_matches(const hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key);
@@ -34,8 +40,11 @@ hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arriv
 /* A new incarnation takes the entry's place. */
 void hfi_tw_replaced(hfi_ctx *ctx, uint32_t ref);
 
-/* True if timestamps tell the segments of the entry's connection from newer ones. */
+/* True if timestamps tell the segments of the entry's connection from newer ones, or none can come. */
 bool hfi_tw_has_timestamps(const hfi_ctx *ctx, uint32_t ref);
+
+/* A good cookie comes to an entry: true if it is of a newer SYN than the entry's connection had. */
+bool hfi_tw_cookie_is_new(const hfi_ctx *ctx, uint32_t ref, const hfi_tcp_view *seg);
 
 /* Our own connect wants the pair: true if the entry allows it (RFC 6191) and is gone. */
 bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *ret_isn);

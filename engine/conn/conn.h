@@ -45,7 +45,8 @@ enum {
     HFI_F_RST_ON_DEADLINE = 1u << 24,
     HFI_F_WAITS_ROOM = 1u << 26, /* on the list of those who wait for transmit chunks */
     HFI_F_URGENT = 1u << 27,     /* urgent pointer ahead of what was read */
-    HFI_F_RELEASED = 1u << 28 /* the handle was given back; freed when it ends and is on no list */
+    HFI_F_RELEASED = 1u << 28, /* the handle was given back; freed when it ends and is on no list */
+    HFI_F_COOKIE = 1u << 29    /* opened by a SYN cookie, which may come again */
 };
 
 /* hfi_conn.flags of a connection that has ended: bits of what only the living do. */

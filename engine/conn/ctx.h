@@ -36,8 +36,10 @@ typedef struct hfi_listener {
     uint16_t options;
     uint32_t generation;
     uint32_t backlog;
-    uint32_t handshaking; /* SYN entries: places reserved, not yet verified */
-    hfi_queue accept;     /* linked by queue_next */
+    uint32_t handshaking;     /* SYN entries: places reserved, not yet verified */
+    uint32_t young;           /* of these, whose SYN-ACK went once only */
+    hfi_index oldest, newest; /* SYN entries by age */
+    hfi_queue accept;         /* linked by queue_next */
     uint32_t peak_waiting;
     uint64_t accepted, cookies_sent, cookies_good, overflows;
     hf_addr overflow_peer;
@@ -67,7 +69,8 @@ typedef struct hfi_syn_entry {
     uint8_t wscale;
     uint8_t present; /* options that the SYN carried, HFI_OPT_* */
     uint8_t attempts;
-    uint8_t repeats; /* of the SYN */
+    uint8_t repeats;          /* of the SYN */
+    hfi_index next, previous; /* of the listener's, oldest first */
 } hfi_syn_entry;
 
 _Static_assert(sizeof(hfi_syn_entry) <= 160, "a SYN entry is at most 160 bytes");
@@ -97,6 +100,7 @@ typedef struct hfi_time_wait6 {
 typedef enum hfi_tw_class {
     HFI_TW_TIMESTAMPS,
     HFI_TW_ISN,
+    HFI_TW_COOKIE, /* no TIME_WAIT: CLOSED, but a cookie that could open it again */
     HFI_TW_UNGUARDED,
     HFI_TW_CLASSES
 } hfi_tw_class;

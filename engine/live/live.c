@@ -60,7 +60,8 @@ static hfi_tick after_heard(const hfi_conn *conn, hf_ns wait_ns) {
 
 static bool keepalive_applies(const hfi_ctx *ctx, const hfi_conn *conn) {
     if (hfi_options(ctx, conn)->keepalive_idle_ns == 0 || conn->state == HF_SYN_SENT) return false;
-    return !queued(conn); /* RFC 9293 MUST-26 */
+    if (outstanding(conn)) return false; /* RFC 9293 MUST-26 */
+    return !queued(conn) || !hfi_quirk(ctx, HF_QUIRK_KEEPALIVE_STOPS_FOR_DATA);
 }
 
 static hf_ns keepalive_interval(const hf_tcp_options *options) {
@@ -221,7 +222,10 @@ static bool keepalive_is_over(const hfi_ctx *ctx, const hfi_conn *conn) {
         return false;
     if (hfi_quirk(ctx, HF_QUIRK_USER_TIMEOUT_OVERRIDES) && options->user_timeout_ns != 0)
         return conn->unanswered > 0 && silence_ns(ctx, conn) >= options->user_timeout_ns;
-    return conn->unanswered >= keepalive_count(options);
+    /* Probes of a closed window count too, but the time is keepalive's. */
+    return conn->unanswered >= keepalive_count(options) &&
+           silence_ns(ctx, conn) >=
+               options->keepalive_idle_ns + keepalive_count(options) * keepalive_interval(options);
 }
 
 /* CLOCK_GAP: what was asked before we were away ourselves proves nothing: one question is asked

@@ -48,10 +48,6 @@ uint8_t hfi_open_wscale(uint32_t receive_bytes) {
 
 /* ---- OPEN ---- */
 
-bool hfi_open_has_slot(const hfi_ctx *ctx) {
-    return hfi_pool_left(&ctx->root->conn_pool) > ctx->root->syn_pool.used;
-}
-
 hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_conn) {
     const hfi_flow_key key = how->key;
     if (!hfi_open_has_slot(ctx)) return HF_NO_CONNECTION_SLOT;
@@ -141,7 +137,8 @@ void hfi_open_syn(hfi_ctx *ctx, hfi_conn *conn, bool ack, hfi_departure *ret) {
 bool hfi_open_timeout(hfi_ctx *ctx, hfi_conn *conn) {
     const hf_limits *limits = ctx->limits;
     const bool active = conn->state == HF_SYN_SENT;
-    if (conn->transmissions >= (active ? limits->syn_limit : limits->syn_ack_limit)) return true;
+    /* Who asked to connect waits as long in a simultaneous open: syn_ack_limit is for strangers. */
+    if (conn->transmissions >= limits->syn_limit) return true;
     conn->transmissions++;
     /* The first syn_linear of them come without back-off (Linux). */
     if (!active || conn->transmissions > limits->syn_linear) conn->backoff++;

@@ -12,4 +12,54 @@ uint16_t hfi_open_send_mss(const hf_addr *remote, const hfi_tcp_options *options
                            bool timestamps);
 uint8_t hfi_open_wscale(uint32_t receive_bytes);
 
+/* ---- listener.c: places ---- */
+
+/* What handshakes may hold that nobody has proved: three quarters of the backlog. */
+uint32_t hfi_open_unverified_share(const hfi_listener *listener);
+
+/* Sockets are left, where TIME_WAIT counts as one too (profile small). */
+bool hfi_open_has_socket(const hfi_ctx *ctx);
+
+/* Room in the accept queue, and a connection that nobody has reserved. */
+bool hfi_open_has_place(const hfi_ctx *ctx, const hfi_listener *listener);
+
+/* A place, within the unverified share, and a SYN entry for it. */
+bool hfi_open_has_unverified_place(const hfi_ctx *ctx, const hfi_listener *listener);
+
+/* There was none for this arrival: counted, and the application is told what was done. */
+void hfi_open_note_overflow(hfi_ctx *ctx, hfi_listener *listener, const hfi_arrival *arrival,
+                            hf_cause cause);
+
+/* ---- passive.c: SYN entries ---- */
+
+hfi_flow_key hfi_open_entry_key(const hfi_ctx *ctx, const hfi_syn_entry *entry);
+
+/* What a SYN says, as an entry; its ISS is chosen by the caller. */
+void hfi_open_fill_entry(hfi_ctx *ctx, hfi_syn_entry *entry, hfi_index listener,
+                         const hfi_arrival *arrival);
+
+hfi_departure hfi_open_syn_ack(hfi_ctx *ctx, const hfi_syn_entry *entry, uint32_t mtu,
+                               uint32_t receive_bytes, hf_cause cause);
+
+/* The connection that an entry, or a cookie, stands for, in the accept queue; HFI_NONE without a
+ * slot. */
+hfi_index hfi_open_make_conn(hfi_ctx *ctx, const hfi_syn_entry *entry, const hfi_arrival *arrival);
+
+/* ---- late.c: as Linux does it ---- */
+
+/* Room in the accept queue, which holds one more than the backlog, and a connection. */
+bool hfi_open_late_has_place(const hfi_ctx *ctx, const hfi_listener *listener);
+
+/* Requests are full: more SYNs get cookies or nothing. */
+bool hfi_open_late_queue_full(const hfi_ctx *ctx, const hfi_listener *listener);
+
+/* How often a SYN-ACK is repeated now. */
+uint32_t hfi_open_late_limit(const hfi_ctx *ctx, const hfi_listener *listener);
+
+/* ---- cookie.c ---- */
+
+/* False if no cookie may stand for this SYN. */
+bool hfi_open_send_cookie(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
+                          hfi_open_isn least, hfi_effects *effects);
+
 #endif

@@ -36,7 +36,7 @@ typedef struct hfi_open_how {
     hf_ns first_free_at_ns; /* of HF_NO_PORT and HF_TUPLE_IN_USE: when a port is free */
 } hfi_open_how;
 
-/* True if a connection is free that no SYN entry has reserved. */
+/* True if a connection is free that no SYN entry has reserved, and a socket. */
 bool hfi_open_has_slot(const hfi_ctx *ctx);
 
 /* OPEN, active (RFC 9293 3.10.1): SYN_SENT, owing a SYN. HF_NO_CONNECTION_SLOT, HF_NO_MEMORY. */
@@ -83,8 +83,9 @@ typedef struct hfi_open_isn {
 hf_cause hfi_open_arriving_syn(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
                                hfi_open_isn isn, hfi_effects *effects);
 
-/* True if a SYN that comes now has its place kept; else the policy decides. */
-bool hfi_open_keeps_place(const hfi_ctx *ctx, hfi_index listener);
+/* True if a SYN that comes now has its place kept; else the policy decides. An old reservation may
+ * have given way. */
+bool hfi_open_keeps_place(hfi_ctx *ctx, hfi_index listener);
 
 /* True if the segment brings a good cookie back and there is a place for its connection. */
 bool hfi_open_cookie_good(const hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival);

@@ -15,7 +15,7 @@ static const hf_limits limits_holdfast = {.rto_initial_ns = HF_SECOND,
                                           .persist_limit = 15,
                                           .syn_limit = 7,
                                           .syn_linear = 0,
-                                          .syn_ack_limit = 5,
+                                          .syn_ack_limit = 2,
                                           .initial_window_segs = 10,
                                           .duplicate_threshold = 3,
                                           .conn_pool_with_time_wait = 0,
@@ -61,18 +61,24 @@ static void profile_linux(hf_config *config) {
     config->limits.persist_max_ns = 120 * HF_SECOND;
     config->limits.syn_limit = 10;
     config->limits.syn_linear = 4;
+    config->limits.syn_ack_limit = 5;
     config->limits.orphan_ns = 105 * HF_SECOND;
     config->limits.congestion = HF_CONGESTION_NEWRENO; /* as its facts were measured */
     config->quirks = HF_QUIRK_LATE_SLOT_CHECK | HF_QUIRK_FORGET_REQUEST_SILENTLY |
                      HF_QUIRK_COOKIE_LOSES_DATA | HF_QUIRK_USER_TIMEOUT_OVERRIDES |
                      HF_QUIRK_NO_RST_ON_GIVING_UP | HF_QUIRK_TIME_WAIT_SKIPPED_AT_CAP |
-                     HF_QUIRK_KEEPALIVE_STOPS_FOR_DATA;
+                     HF_QUIRK_KEEPALIVE_STOPS_FOR_DATA | HF_QUIRK_COOKIE_REVIVES;
 }
 
 static void profile_small(hf_config *config) {
     config->conns = 255;
     config->limits.conn_pool_with_time_wait = 255;
     config->quirks = HF_QUIRK_FULL_POOL_REFUSES | HF_QUIRK_NO_LINGER_TIMEOUT;
+}
+
+static void profile_rfc(hf_config *config) {
+    config->limits.rto_min_ns = HF_SECOND; /* RFC 6298 2.4 */
+    config->limits.syn_ack_limit = 7;      /* RFC 9293 MUST-23, as for SYNs */
 }
 
 static bool names_equal(const char *a, const char *b) {
@@ -89,7 +95,7 @@ hf_err hf_config_profile(hf_config *config, const char *name) {
     if (names_equal(name, "linux")) return profile_linux(config), HF_OK;
     if (names_equal(name, "small")) return profile_small(config), HF_OK;
     if (names_equal(name, "rst_on_full")) return config->quirks = HF_QUIRK_RST_WHEN_FULL, HF_OK;
-    if (names_equal(name, "rfc")) return config->limits.rto_min_ns = HF_SECOND, HF_OK;
+    if (names_equal(name, "rfc")) return profile_rfc(config), HF_OK;
     config->limits = before;
     config->quirks = quirks_before;
     return HF_ARGUMENT;

@@ -183,7 +183,7 @@ static hf_verdict rx_ethernet(hfi_engine *e, const hf_frame *frame) {
 /* TOOK_ and DROP_ causes count here, once a frame. A verdict that tells of something sent, ended or
  * noted names a cause that was counted where it had its effect. */
 static bool counts_with_the_frame(hf_cause cause) {
-    return cause >= HF_CAUSE_TOOK_SYN && cause <= HF_CAUSE_DROP_NEIGHBOR_UNKNOWN;
+    return cause >= HF_CAUSE_TOOK_SYN && cause < HF_CAUSE_END_CLOSED;
 }
 
 hf_verdict hfi_rx(hfi_engine *e, const hf_frame *frame) {

@@ -170,7 +170,8 @@ static hfi_outcome in_time_wait(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *a
     const hfi_index listener =
         hfi_open_listener(ctx, &arrival->destination, arrival->tcp.destination_port);
     const bool listens = listener != HFI_NONE;
-    if (listens && hfi_open_cookie_good(ctx, listener, arrival)) {
+    if (listens && hfi_open_cookie_good(ctx, listener, arrival) &&
+        hfi_tw_cookie_is_new(ctx, ref, &arrival->tcp)) {
         hfi_tw_replaced(ctx, ref);
         return in_listen(ctx, listener, arrival, HFI_OPEN_ANY_ISN, effects);
     }

@@ -99,6 +99,10 @@ void hfi_tcp_close(hfi_ctx *ctx, hfi_conn *conn, const hf_close_options *options
     if (hfi_has(conn, HFI_F_ENDED | HFI_F_CLOSED_BY_APP)) return;
     if (conn->state == HF_SYN_SENT) {
         hfi_close_end(ctx, conn, HF_CAUSE_END_CLOSED_BEFORE_OPEN, HF_CAUSE_BY_CALL, HF_CAUSE_NONE);
+    } else if (options != NULL && options->deadline_ns != 0 &&
+               hfi_quirk(ctx, HF_QUIRK_NO_LINGER_TIMEOUT)) {
+        hfi_close_end(ctx, conn, HF_CAUSE_END_APP_ABORTED, HF_CAUSE_BY_CALL,
+                      HF_CAUSE_SENT_RST_ABORT);
     } else if (hfi_readable(conn) > 0) {
         /* RFC 9293 3.6.1 SHLD-3: the peer must learn that its data was not read. */
         hfi_close_end(ctx, conn, HF_CAUSE_END_APP_ABORTED, HF_CAUSE_BY_CALL,
