@@ -14,7 +14,7 @@ typedef struct cli_lab_arguments {
     unsigned part;
     hf_ns from_ns, until_ns;
     cli_sweep sweep;
-    const char *params[CLI_LAB_PARAMS];
+    const char *params[CLI_LAB_PARAMS], *sets[CLI_LAB_PARAMS];
     unsigned time_limit_s;
 } cli_lab_arguments;
 

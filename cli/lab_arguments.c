@@ -27,6 +27,8 @@ void cli_lab_help(FILE *to) {
           "  --expectations  tell the passed expectations, too (stderr)\n"
           "  --quiet         draw nothing\n"
           "  --time-limit S  give up after S seconds of real time (600)\n"
+          "  --set NAME=VALUE  a setting of every host, whatever the scenario says; also\n"
+          "                  quirks=NAME\n"
           "  --without NAME  do not obey this option of connections, as detect_within\n"
           "  --list          list the scenarios of a folder, or those that came with holdfast\n\n"
           "Colours appear on a terminal only, and never with NO_COLOR set.\n"
@@ -131,6 +133,13 @@ static bool set_param(cli_lab_arguments *to, const char *value) {
     return true;
 }
 
+static bool set_set(cli_lab_arguments *to, const char *value) {
+    if (!strchr(value, '=') || to->run.set_count == CLI_LAB_PARAMS) return false;
+    to->sets[to->run.set_count++] = value;
+    to->run.sets = to->sets;
+    return true;
+}
+
 static const struct {
     const char *name, *wants;
     bool (*set)(cli_lab_arguments *to, const char *value);
@@ -144,6 +153,7 @@ static const struct {
     {"--seeds", "two numbers, as in --seeds 1-100,", set_seeds},
     {"--shard", "two numbers, as in --shard 0/4,", set_shard},
     {"--without", "the name of an option of connections", set_without},
+    {"--set", "NAME=VALUE", set_set},
     {"--svg", "a file", set_svg},
 #if HF_WITH_PCAPNG
     {"--pcapng", "a file", set_pcapng},

@@ -79,6 +79,8 @@ static int conn_close(lua_State *lua) {
         close.at_deadline = (hf_at_deadline)luaL_checkoption(lua, -1, NULL, at);
         lua_pop(lua, 1);
     }
+    const char *const without = lab_scenario_of(lua)->options.without;
+    if (without && strcmp(without, "deadline") == 0) close.deadline_ns = 0;
     return answer(lua, lab_close(lab_conn_arg(lua, 1), &close));
 }
 

@@ -82,6 +82,30 @@ static void read_quirks(lua_State *lua, hf_config *config) {
     lua_pop(lua, 2);
 }
 
+/* --set NAME=VALUE of the command line holds for every host, whatever the script says; quirks are
+ * added. So a promise of the whole engine is switched off, which must make its scenario fail. */
+static void read_sets(lua_State *lua, hf_config *config) {
+    const lab_run_options *const options = &lab_scenario_of(lua)->options;
+    for (size_t i = 0; i < options->set_count; i++) {
+        const char *const set = options->sets[i], *const value = strchr(set, '=') + 1;
+        uint32_t quirk = 0;
+        lua_pushlstring(lua, set, (size_t)(value - set) - 1);
+        if (strcmp(lua_tostring(lua, -1), "quirks") == 0) {
+            if (!hf_quirk_by_name(value, &quirk)) luaL_error(lua, "--set %s is no quirk", set);
+            config->quirks |= quirk;
+            lua_pop(lua, 1);
+            continue;
+        }
+        lua_newtable(lua);
+        lua_insert(lua, -2);
+        if (lua_stringtonumber(lua, value) == 0) lua_pushstring(lua, value);
+        lua_settable(lua, -3);
+        lab_options_read(lua, lua_gettop(lua), "--set", host_options,
+                         sizeof host_options / sizeof host_options[0], config);
+        lua_pop(lua, 1);
+    }
+}
+
 static int new_host(lua_State *lua) {
     lab_world *const world = lab_world_of(lua);
     const char *const name = luaL_checkstring(lua, 1);
@@ -100,6 +124,7 @@ static int new_host(lua_State *lua) {
     lab_options_read(lua, 2, "host", host_options, sizeof host_options / sizeof host_options[0],
                      &config);
     read_quirks(lua, &config);
+    read_sets(lua, &config);
     const char *problem;
     lab_host *const host = lab_host_new(world, name, &config, &problem);
     if (!host) luaL_error(lua, "host: \"%s\": %s", name, problem);

@@ -13,6 +13,8 @@ typedef struct lab_run_options {
     const char *without; /* an option of connections that is read and not obeyed; NULL: none */
     const char *const *params; /* "name=value", for param() */
     size_t param_count;
+    const char *const *sets; /* "name=value", a setting of every host */
+    size_t set_count;
     volatile bool *stop; /* may become true while it runs: a time limit */
 } lab_run_options;
 

@@ -31,6 +31,7 @@ static void show_replay(const lab_scenario *scenario, FILE *to) {
     fprintf(to, "replay: holdfast lab %s --seed %llu", options->file,
             (unsigned long long)options->seed);
     for (size_t i = 0; i < options->param_count; i++) fprintf(to, " -p %s", options->params[i]);
+    for (size_t i = 0; i < options->set_count; i++) fprintf(to, " --set %s", options->sets[i]);
     if (options->without) fprintf(to, " --without %s", options->without);
     fputc('\n', to);
 }

@@ -20,6 +20,7 @@ add_test(NAME agreement COMMAND ${CMAKE_SOURCE_DIR}/tools/agreement --check $<TA
 
 add_test(NAME lab_cli COMMAND ${CMAKE_SOURCE_DIR}/tests/lab_cli $<TARGET_FILE:holdfast_cli>
   ${CMAKE_SOURCE_DIR}/tests/scenarios)
+add_test(NAME switch_off COMMAND ${CMAKE_SOURCE_DIR}/tests/switch_off $<TARGET_FILE:holdfast_cli> ${CMAKE_SOURCE_DIR})
 # The ladders and charts of docs/answers are what their scenarios give.
 add_test(NAME pages COMMAND ${CMAKE_SOURCE_DIR}/tools/pages $<TARGET_FILE:holdfast_cli> --check)
 add_test(NAME determinism COMMAND ${CMAKE_SOURCE_DIR}/tests/determinism $<TARGET_FILE:holdfast_cli>

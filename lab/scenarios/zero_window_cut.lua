@@ -29,7 +29,7 @@ local spared = closed("detect_within = 10 s, the peer lives and does not read", 
 local second = 1000000000
 local function after_ns(seen) return seen.outcome.at_ns - second end
 check(linux.outcome.by == "PERSIST_LIMIT" and after_ns(linux) > 1200 * second, "Linux takes over twenty minutes")
-check(killed.outcome.by == "USER_TIMEOUT", "the user timeout ends a peer that lives")
+check(killed.outcome and killed.outcome.by == "USER_TIMEOUT", "the user timeout ends a peer that lives")
 check(bound.outcome.by == "DETECT_WITHIN" and bound.outcome.at_ns - bound.outcome.last_heard_ns <= 10.5 * second,
     "detect_within ends the dead one")
 

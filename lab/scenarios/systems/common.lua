@@ -95,4 +95,44 @@ function common.batches()
     }
 end
 
+-- A print server asked steadily. `options`: profile, every, minutes, and
+--   others     sockets that other programs of the server hold
+--   ports      where the queries go in turn; { 515 } if there is no such field
+--   serial     the next query waits for the answer to the last
+--   config     further settings of the server's host
+-- and those of common.print_server. Returns what happened.
+function common.print_queue(title, options)
+    local seen = { batches = common.batches(), asked = 0 }
+    part(title, function()
+        local config = { profile = options.profile }
+        for name, value in pairs(options.config or {}) do config[name] = value end
+        local client, server = host("client", { conns = 2048, time_wait = 8192 }), host("server", config)
+        link(client, server, { delay = "1ms" })
+        local others = server:listen(9100)
+        for _ = 1, options.others or 0 do client:connect(server, 9100) end
+        local ports = options.ports or { 515 }
+        for _, port in ipairs(ports) do common.print_server(server, port, options) end
+        local function ask(again)
+            seen.asked = seen.asked + 1
+            common.query(client, server, ports[seen.asked % #ports + 1], function(how)
+                seen.batches.add(how)
+                if again then again() end
+            end)
+        end
+        if options.serial then
+            local function loop() after(options.every, function() ask(loop) end) end
+            after("1s", loop)
+        else
+            after("1s", function() every(options.every, function() ask() end) end)
+        end
+        duration(options.minutes * 60 + 1 .. "s")
+        run()
+        seen.time_wait = server:count "TIME_WAIT_STARTED"
+        seen.unsafe = server:count "TIME_WAIT_EVICTED_UNSAFE"
+        seen.guarded = server:count "TIME_WAIT_EVICTED_GUARDED"
+    end)
+    seen.ok, seen.refused = seen.batches.count "ok", seen.batches.count "refused"
+    return seen
+end
+
 return common
