@@ -117,6 +117,23 @@ static void put_outcome(hfx_text *text, const hf_end *end) {
     }
 }
 
+/* The last ICMP error, which may be why, or at least where the packets went. */
+static void put_icmp(hfx_text *text, const hf_end *end) {
+    char router[48];
+    if (end->icmp_type == 0 && end->icmp_code == 0) return;
+    hfx_text_put(text, " ICMP type ");
+    hfx_text_number(text, end->icmp_type);
+    hfx_text_put(text, " code ");
+    hfx_text_number(text, end->icmp_code);
+    hfx_text_put(text, " came");
+    if (!hf_addr_is_any(&end->router)) {
+        hf_explain_addr(&end->router, router, sizeof router);
+        hfx_text_put(text, " from ");
+        hfx_text_put(text, router);
+    }
+    hfx_text_char(text, '.');
+}
+
 static const char *time_wait_words(hf_tw_holder holder) {
     switch (holder) {
     case HF_TW_NOBODY: return "";
@@ -139,6 +156,7 @@ size_t hf_explain_end(const hf_end *end, char *to, size_t size) {
         hfx_text_duration(&text, end->at_ns - end->last_heard_ns);
         hfx_text_put(&text, " ago.");
     }
+    put_icmp(&text, end);
     put_outcome(&text, end);
     hfx_text_put(&text, time_wait_words(end->time_wait));
     return text.length;

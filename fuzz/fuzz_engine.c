@@ -467,8 +467,9 @@ static void call_close(run *r) {
     const hf_conn conn = some_conn(r);
     const uint8_t how = take8(&r->input);
     const hf_close_options options = {.deadline_ns = how & 2 ? (hf_ns)how * 100 * HF_MS : 0,
-                                      .at_deadline =
-                                          how & 4 ? HF_DEADLINE_RST : HF_DEADLINE_DETACH};
+                                      .at_deadline = how & 4 ? HF_DEADLINE_RST : HF_DEADLINE_DETACH,
+                                      .drain = how & 8,
+                                      .after_peer_ns = how & 16 ? (hf_ns)how * 50 * HF_MS : 0};
     note_err(r, hf_close(engine_of(r), conn, how & 1 ? &options : NULL));
 }
 
@@ -480,7 +481,9 @@ static void call_status(run *r) {
     note(r, &status.state, sizeof status.state);
     hf_end end;
     const hf_err err = hf_conn_end(engine_of(r), conn, &end);
-    FUZZ_CHECK((err == HF_OK) == (inside(r, conn)->flags & HFI_F_ENDED ? true : false));
+    const hfi_conn *block = inside(r, conn);
+    const bool over = hfi_has(block, HFI_F_ENDED) || (block->close_how & HFI_CLOSE_TOLD) != 0;
+    FUZZ_CHECK((err == HF_OK) == over);
     if (err == HF_OK) FUZZ_CHECK(end.cause != HF_CAUSE_NONE && end.mechanism != HF_CAUSE_NONE);
 }
 

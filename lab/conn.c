@@ -319,6 +319,16 @@ hf_err lab_abort(lab_conn *conn) {
     return err;
 }
 
+hf_err lab_release(lab_conn *conn) {
+    hf_err err;
+    if (!enter(conn, "release", &err)) return err;
+    record_call(conn, "release", HF_OK);
+    ops(conn->host)->release(conn);
+    conn->held = false;
+    lab_host_leave(conn->host);
+    return HF_OK;
+}
+
 hf_err lab_options_set(lab_conn *conn, const hf_tcp_options *options) {
     hf_err err;
     if (!enter(conn, "change options", &err)) return err;

@@ -67,6 +67,10 @@ static hf_err end_of(lab_conn *conn, hf_end *ret) {
     return hf_conn_end(&conn->host->engine, conn->handle, ret);
 }
 
+static bool end_next(lab_host *host, uint64_t *cursor, hf_end_record *ret) {
+    return hf_end_next(&host->engine, cursor, ret);
+}
+
 static const lab_conn_ops engine_conn = {.listen = listen_on,
                                          .accept = accept_next,
                                          .listener_close = listener_close,
@@ -83,7 +87,8 @@ static const lab_conn_ops engine_conn = {.listen = listen_on,
                                          .options_set = options_set,
                                          .options_get = options_get,
                                          .status = status,
-                                         .end = end_of};
+                                         .end = end_of,
+                                         .end_next = end_next};
 
 const lab_backend lab_on_holdfast = {
     .name = "holdfast", .host = &lab_engine_host, .conn = &engine_conn};

@@ -355,6 +355,7 @@ void lab_reading(lab_conn *conn, bool reading);
 hf_err lab_shutdown(lab_conn *conn);
 hf_err lab_close(lab_conn *conn, const hf_close_options *options);
 hf_err lab_abort(lab_conn *conn);
+hf_err lab_release(lab_conn *conn);
 hf_err lab_options_set(lab_conn *conn, const hf_tcp_options *options);
 hf_err lab_options_get(lab_conn *conn, hf_tcp_options *ret_options);
 void lab_listener_close(lab_listener *listener);
@@ -409,6 +410,8 @@ typedef struct lab_conn_ops {
     hf_err (*options_get)(lab_conn *conn, hf_tcp_options *ret_options);
     hf_err (*status)(lab_conn *conn, hf_conn_status *ret_status);
     hf_err (*end)(lab_conn *conn, hf_end *ret_end);
+    /* hf_end_next of the host; or NULL: nothing is kept of connections that nobody holds */
+    bool (*end_next)(lab_host *host, uint64_t *cursor, hf_end_record *ret_record);
 } lab_conn_ops;
 
 struct lab_backend {

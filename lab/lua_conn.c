@@ -72,9 +72,11 @@ static int conn_close(lua_State *lua) {
     static const char *const at[] = {"detach", "rst", NULL};
     static const lab_option options[] = {
         {"deadline", LAB_OPTION_DURATION, offsetof(hf_close_options, deadline_ns)},
+        {"after_peer", LAB_OPTION_DURATION, offsetof(hf_close_options, after_peer_ns)},
+        {"drain", LAB_OPTION_BOOL, offsetof(hf_close_options, drain)},
         {"at_deadline", LAB_OPTION_OTHER, 0}};
     hf_close_options close = {0};
-    lab_options_read(lua, 2, "close", options, 2, &close);
+    lab_options_read(lua, 2, "close", options, 4, &close);
     if (lab_field(lua, 2, "at_deadline")) {
         close.at_deadline = (hf_at_deadline)luaL_checkoption(lua, -1, NULL, at);
         lua_pop(lua, 1);
@@ -156,35 +158,16 @@ static int conn_status(lua_State *lua) {
     return 1;
 }
 
-static const char *without(const char *name, const char *prefix) {
-    return strncmp(name, prefix, strlen(prefix)) == 0 ? name + strlen(prefix) : name;
-}
-
 /* How it ended, or nil while it lives. */
 static int conn_ended(lua_State *lua) {
-    static const char *const holder[] = {"nobody", "us", "peer", "both"};
     const lab_conn *const conn = lab_conn_arg(lua, 1);
     if (!conn->ended) return 0;
-    const hf_end *const end = &conn->end;
-    lua_newtable(lua);
-    lab_set_text(lua, "cause", without(hf_cause_name(end->cause), "END_"));
-    lab_set_text(lua, "by", without(hf_cause_name(end->mechanism), "BY_"));
-    lab_set_text(lua, "state", hf_state_name(end->state));
-    lab_set_integer(lua, "at_ns", conn->ended_at_ns);
-    lab_set_integer(lua, "last_heard_ns", end->last_heard_ns);
-    lab_set_integer(lua, "bytes_from_app", end->bytes_from_app);
-    lab_set_integer(lua, "bytes_acked", end->bytes_acked);
-    lab_set_integer(lua, "bytes_to_app", end->bytes_to_app);
-    lab_set_integer(lua, "bytes_unread", end->bytes_unread);
-    lab_set_integer(lua, "retransmissions", end->retransmissions);
-    lab_set_bool(lua, "fin_acked", end->fin_acked);
-    lab_set_bool(lua, "fin_heard", end->fin_heard);
-    lab_set_text(lua, "time_wait", holder[end->time_wait & 3]);
-    char sentence[400];
-    hf_explain_end(end, sentence, sizeof sentence);
-    lab_set_text(lua, "sentence", sentence);
+    lab_end_push(lua, &conn->end, conn->ended_at_ns);
     return 1;
 }
+
+/* The program gives the connection up without waiting for its end. */
+static int conn_release(lua_State *lua) { return answer(lua, lab_release(lab_conn_arg(lua, 1))); }
 
 /* The other end's object, once it has been accepted. */
 static int conn_peer(lua_State *lua) {
@@ -202,6 +185,7 @@ void lab_open_conns(lua_State *lua) {
                                        {"close", conn_close},
                                        {"shutdown", conn_shutdown},
                                        {"abort", conn_abort},
+                                       {"release", conn_release},
                                        {"on", conn_on},
                                        {"options", conn_options},
                                        {"status", conn_status},

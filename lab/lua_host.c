@@ -311,17 +311,11 @@ static int host_name(lua_State *lua) {
 }
 
 void lab_open_hosts(lua_State *lua) {
-    static const luaL_Reg host_methods[] = {{"listen", host_listen},
-                                            {"connect", host_connect},
-                                            {"stall", host_stall},
-                                            {"resume", host_resume},
-                                            {"crash", host_crash},
-                                            {"boot", host_boot},
-                                            {"reboot", host_reboot},
-                                            {"on_up", host_on_up},
-                                            {"count", host_count},
-                                            {"name", host_name},
-                                            {NULL, NULL}};
+    static const luaL_Reg host_methods[] = {
+        {"listen", host_listen}, {"connect", host_connect}, {"stall", host_stall},
+        {"resume", host_resume}, {"crash", host_crash},     {"boot", host_boot},
+        {"reboot", host_reboot}, {"on_up", host_on_up},     {"count", host_count},
+        {"ends", lab_host_ends}, {"name", host_name},       {NULL, NULL}};
     static const luaL_Reg listener_methods[] = {{"accept", listener_accept},
                                                 {"set_accepting", listener_accepting},
                                                 {"close", listener_close},

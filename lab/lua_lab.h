@@ -63,6 +63,10 @@ void lab_object_type(lua_State *lua, const char *type, const luaL_Reg *methods);
 void lab_object_push(lua_State *lua, const char *type, void *pointer);
 void *lab_object(lua_State *lua, int index, const char *type);
 lab_host *lab_host_arg(lua_State *lua, int index);
+/* lua_end.c */
+void lab_end_push(lua_State *lua, const hf_end *end, hf_ns at_ns);
+int lab_host_ends(lua_State *lua);
+
 lab_conn *lab_conn_arg(lua_State *lua, int index);
 void lab_conn_push_object(lua_State *lua, lab_conn *conn);
 

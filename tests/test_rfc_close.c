@@ -266,7 +266,8 @@ static void a_close_deadline_beyond_all_stamps_does_not_end_at_once(void **state
         peer_begin(&p);
         peer_listen_and_accept(&p);
         peer_app_sends(&p, 33);
-        const hf_close_options options = {deadlines[i], HF_DEADLINE_RST};
+        const hf_close_options options = {.deadline_ns = deadlines[i],
+                                          .at_deadline = HF_DEADLINE_RST};
         assert_int_equal(hf_close(&p.engine, p.conn, &options), HF_OK);
         peer_run(&p, 10 * HF_MS);
         assert_int_equal(peer_state(&p), HF_FIN_WAIT_1);

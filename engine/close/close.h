@@ -13,10 +13,21 @@
 /* Queues our FIN after what is queued, and moves the state (RFC 9293 3.10.4). */
 void hfi_close_shutdown(hfi_ctx *ctx, hfi_conn *conn);
 
-/* Nobody owns the connection's end any more, or a deadline was given: it ends by then. */
-void hfi_close_limit(hfi_ctx *ctx, hfi_conn *conn, hf_ns wait_ns);
+/* The application closes both sides; nothing is left to be read. */
+void hfi_close_begin(hfi_ctx *ctx, hfi_conn *conn, const hf_close_options *options);
 
-/* The deadline of close_at came. */
+/* The peer's FIN was taken in ESTABLISHED: our own may have waited for it. */
+void hfi_close_peer_closed(hfi_ctx *ctx, hfi_conn *conn);
+
+/* FIN_WAIT_2 begins for a connection that the application has closed: it has a limit. */
+void hfi_close_fin_wait_2(hfi_ctx *ctx, hfi_conn *conn);
+
+/* An orphan in FIN_WAIT_2 becomes an entry of TIME_WAIT's table (time_wait.h): 36 bytes wait for the
+ * peer's FIN, and the connection ends. Does nothing for any other, or when the table is full. */
+void hfi_close_shrink(hfi_ctx *ctx, hfi_conn *conn);
+
+/* The instant of close_at came: our FIN need not wait for the peer's any more, the close goes on
+ * alone, or the connection ends. */
 void hfi_close_timeout(hfi_ctx *ctx, hfi_conn *conn);
 
 /* Ends the connection. With `reset_cause` other than NONE a RST is owed for it. */

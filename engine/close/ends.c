@@ -67,6 +67,7 @@ hfi_conn *hfi_end_over_budget(const hfi_ctx *ctx) {
 /* ---- Telling ---- */
 
 static hf_tw_holder holder_of(const hfi_conn *conn) {
+    if (conn->end_cause == HF_CAUSE_END_ORPHANED) return HF_TW_US;
     if (conn->end_cause != HF_CAUSE_END_CLOSED) return HF_TW_NOBODY;
     if (conn->end_state == HF_LAST_ACK) return HF_TW_PEER;
     const bool ours = conn->state == HF_TIME_WAIT; /* else its table has no entries at all */
@@ -78,6 +79,7 @@ static hf_end_who who_ended(hf_cause cause, hf_state state) {
     switch ((int)cause) {
     case HF_CAUSE_END_CLOSED: return state == HF_LAST_ACK ? HF_WHO_PEER : HF_WHO_APPLICATION;
     case HF_CAUSE_END_APP_ABORTED:
+    case HF_CAUSE_END_ORPHANED:
     case HF_CAUSE_END_LISTENER_CLOSED:
     case HF_CAUSE_END_CLOSED_BEFORE_OPEN: return HF_WHO_APPLICATION;
     case HF_CAUSE_END_PEER_RESET:
@@ -96,19 +98,13 @@ static uint32_t sent_unacked(const hfi_conn *conn) {
     return hf_seq_lt(first, sent) ? sent - first : 0;
 }
 
-/* What a lingering close read is what came in order and is neither read nor waiting. */
-static uint32_t drained(const hfi_conn *conn) {
-    return conn->rx_read - (conn->irs + 1) - (uint32_t)conn->bytes_to_app;
-}
-
 static void fill_receipt(const hfi_conn *conn, hf_end *ret) {
-    const bool began = conn->rcv_nxt != 0 || conn->irs != 0;
     ret->bytes_acked = conn->bytes_acked;
     ret->bytes_sent = conn->bytes_acked + sent_unacked(conn);
     ret->bytes_thrown = hfi_held(conn);
     ret->bytes_from_app = conn->bytes_acked + ret->bytes_thrown;
     ret->bytes_to_app = conn->bytes_to_app;
-    ret->bytes_drained = began ? drained(conn) : 0;
+    ret->bytes_drained = hfi_drained(conn);
     ret->bytes_unread = ret->bytes_drained + hfi_readable(conn);
     ret->fin_sent = hfi_has(conn, HFI_F_FIN_SENT);
     ret->fin_acked = ret->fin_sent && conn->snd_una == conn->snd_end + 1;
@@ -152,8 +148,24 @@ void hfi_end_fill(const hfi_ctx *ctx, const hfi_conn *conn, hf_end *ret) {
     fill_receipt(conn, ret);
     ret->reset_by = reset_by(conn);
     ret->time_wait = holder_of(conn);
+    const bool orphan = ret->cause == HF_CAUSE_END_ORPHANED;
     if (ret->time_wait == HF_TW_US || ret->time_wait == HF_TW_BOTH)
-        ret->time_wait_until_ns = ret->at_ns + ctx->limits->msl2_ns;
+        ret->time_wait_until_ns =
+            ret->at_ns + (orphan ? ctx->limits->fin_wait_2_ns : ctx->limits->msl2_ns);
+}
+
+void hfi_end_fill_detached(const hfi_ctx *ctx, const hfi_conn *conn, hf_end *ret) {
+    memset(ret, 0, sizeof *ret);
+    ret->cause = HF_CAUSE_END_CLOSE_DEADLINE;
+    ret->mechanism = HF_CAUSE_BY_DETACH;
+    ret->state = (hf_state)conn->state;
+    ret->who = who_ended(ret->cause, ret->state);
+    ret->at_ns = ctx->now_ns;
+    ret->last_heard_ns = hfi_tick_past_ns(conn->heard_at, ctx->now_ns);
+    ret->unanswered = conn->unanswered;
+    ret->retransmissions = conn->transmissions;
+    fill_receipt(conn, ret);
+    ret->bytes_thrown = 0; /* nothing yet: it goes on */
 }
 
 /* ---- The ring ---- */

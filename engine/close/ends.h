@@ -25,6 +25,9 @@ hfi_conn *hfi_end_over_budget(const hfi_ctx *ctx);
 /* What a handle, or the ring, tells. */
 void hfi_end_fill(const hfi_ctx *ctx, const hfi_conn *conn, hf_end *ret);
 
+/* What the handle of a close tells that goes on alone (HFI_CLOSE_TOLD). */
+void hfi_end_fill_detached(const hfi_ctx *ctx, const hfi_conn *conn, hf_end *ret);
+
 /* Writes an ended connection into the ring. */
 void hfi_end_record(hfi_ctx *ctx, const hfi_conn *conn, bool dropped);
 

@@ -6,6 +6,9 @@
 enum { WITH_TIMESTAMPS = 1, PROBED = 2, PROBED_AT_SHIFT = 2 };
 #define PROBED_AT_MASK 63u
 
+/* How far beyond RCV.NXT new data of an orphan's peer may lie. */
+#define ORPHAN_WINDOW 65535u
+
 /* One family's entries, seen alike. */
 typedef struct family {
     hfi_tw_pool *pool;
@@ -95,6 +98,19 @@ void hfi_tw_init(hfi_ctx *ctx) {
     }
 }
 
+/* Why an entry goes before its time, and at its time. */
+static const uint16_t early_cause[HFI_TW_CLASSES] = {
+    [HFI_TW_TIMESTAMPS] = HF_CAUSE_TIME_WAIT_EVICTED_GUARDED,
+    [HFI_TW_ISN] = HF_CAUSE_TIME_WAIT_EVICTED_GUARDED,
+    [HFI_TW_COOKIE] = HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE,
+    [HFI_TW_FIN_WAIT_2] = HF_CAUSE_FIN_WAIT_2_EVICTED,
+    [HFI_TW_UNGUARDED] = HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE};
+static const uint16_t end_cause[HFI_TW_CLASSES] = {[HFI_TW_TIMESTAMPS] = HF_CAUSE_TIME_WAIT_ENDED,
+                                                   [HFI_TW_ISN] = HF_CAUSE_TIME_WAIT_ENDED,
+                                                   [HFI_TW_COOKIE] = HF_CAUSE_COOKIE_GUARD_ENDED,
+                                                   [HFI_TW_FIN_WAIT_2] = HF_CAUSE_FIN_WAIT_2_ENDED,
+                                                   [HFI_TW_UNGUARDED] = HF_CAUSE_TIME_WAIT_ENDED};
+
 static uint32_t take_entry(hfi_ctx *ctx, bool ip6) {
     const family f = family_of(ctx, ip6);
     const uint32_t free_index = take_free(f);
@@ -103,9 +119,7 @@ static uint32_t take_entry(hfi_ctx *ctx, bool ip6) {
     for (int kind = 0; kind < HFI_TW_CLASSES; kind++) {
         const hfi_index oldest = f.pool->head[kind];
         if (oldest == HFI_NONE) continue;
-        remove_entry(ctx, ip6, oldest,
-                     kind >= HFI_TW_COOKIE ? HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE
-                                           : HF_CAUSE_TIME_WAIT_EVICTED_GUARDED);
+        remove_entry(ctx, ip6, oldest, (hf_cause)early_cause[kind]);
         return take_free(f);
     }
     return HFI_NONE; /* a table without entries: TIME_WAIT is skipped, and counted */
@@ -120,13 +134,18 @@ static void restart(hfi_ctx *ctx, bool ip6, uint32_t index) {
     append(f, index);
 }
 
-/* The connection's flow entry means an entry of the table from now on. False if there is none. */
-static bool begin_entry(hfi_ctx *ctx, hfi_conn *conn, hfi_tw_class kind) {
-    const hfi_flow_key key = hfi_conn_key(ctx, conn);
-    const bool ip6 = !hf_addr_is4(&conn->remote);
-    const uint32_t index = take_entry(ctx, ip6);
-    if (index == HFI_NONE) return false;
+/* What guards the tuple if the entry leaves early. */
+static hfi_tw_class guard_of(const hfi_ctx *ctx, const hfi_flow_key *key, bool timestamps,
+                             hf_seq snd_nxt) {
+    if (timestamps) return HFI_TW_TIMESTAMPS;
+    return hf_seq_lt(snd_nxt, hfi_isn(ctx, key)) ? HFI_TW_ISN : HFI_TW_UNGUARDED;
+}
+
+/* The entry stands for the connection from now on. */
+static void fill_entry_of(hfi_ctx *ctx, hfi_conn *conn, bool ip6, uint32_t index, hfi_tw_class kind,
+                          hf_ns wait_ns) {
     const family f = family_of(ctx, ip6);
+    const hfi_flow_key key = hfi_conn_key(ctx, conn);
     f.entries[index] =
         (hfi_time_wait){.remote_port = conn->remote_port,
                         .local_port = conn->local_port,
@@ -136,40 +155,53 @@ static bool begin_entry(hfi_ctx *ctx, hfi_conn *conn, hfi_tw_class kind) {
                         .snd_nxt = conn->snd_nxt,
                         .rcv_nxt = conn->rcv_nxt,
                         .ts_recent = conn->ts_recent,
-                        .until = hfi_ticks_from(ctx, ctx->limits->msl2_ns)};
+                        .until = hfi_ticks_from(ctx, wait_ns)};
     memcpy(f.entries[index].remote4, conn->remote.bytes + 12, 4);
     if (ip6) memcpy(ctx->tw6_head[index].remote_head, conn->remote.bytes, 12);
     append(f, index);
     hfi_flow_replace(&ctx->flow, hfi_flow_hash(&ctx->flow, &key),
                      hfi_flow_ref(HFI_FLOW_CONN, hfi_conn_index(ctx, conn)), ref_of(ip6, index));
     conn->flags &= ~(uint32_t)HFI_F_KNOWN;
+}
+
+bool hfi_tw_begin_fin_wait_2(hfi_ctx *ctx, hfi_conn *conn) {
+    const bool ip6 = !hf_addr_is4(&conn->remote);
+    const uint32_t index = take_free(family_of(ctx, ip6));
+    if (index == HFI_NONE) return false;
+    const hf_ns wait_ns = ctx->limits->fin_wait_2_ns;
+    fill_entry_of(ctx, conn, ip6, index, HFI_TW_FIN_WAIT_2, wait_ns);
+    hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_FIN_WAIT_2_STARTED,
+             (uint32_t)(wait_ns / HF_MS), 0);
     return true;
 }
 
-static hfi_tw_class kind_of(const hfi_ctx *ctx, const hfi_conn *conn) {
-    const hfi_flow_key key = hfi_conn_key(ctx, conn);
-    if (hfi_has(conn, HFI_F_TIMESTAMPS)) return HFI_TW_TIMESTAMPS;
-    return hf_seq_lt(conn->snd_nxt, hfi_isn(ctx, &key)) ? HFI_TW_ISN : HFI_TW_UNGUARDED;
-}
-
 bool hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn) {
-    const bool skips = hfi_quirk(ctx, HF_QUIRK_TIME_WAIT_SKIPPED_AT_CAP);
-    const hfi_index index = hfi_conn_index(ctx, conn);
-    if (begin_entry(ctx, conn, kind_of(ctx, conn))) {
-        hfi_note(ctx, index, HF_CAUSE_TIME_WAIT_STARTED, (uint32_t)(ctx->limits->msl2_ns / HF_MS),
-                 0);
-        return true;
+    const hfi_flow_key key = hfi_conn_key(ctx, conn);
+    const bool ip6 = !hf_addr_is4(&conn->remote);
+    const uint32_t index = take_entry(ctx, ip6);
+    if (index == HFI_NONE) {
+        const bool skips = hfi_quirk(ctx, HF_QUIRK_TIME_WAIT_SKIPPED_AT_CAP);
+        hfi_note(ctx, hfi_conn_index(ctx, conn),
+                 skips ? HF_CAUSE_TIME_WAIT_SKIPPED : HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE,
+                 conn->local_port, 0);
+        return false;
     }
-    hfi_note(ctx, index, skips ? HF_CAUSE_TIME_WAIT_SKIPPED : HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE,
-             conn->local_port, 0);
-    return false;
+    fill_entry_of(ctx, conn, ip6, index,
+                  guard_of(ctx, &key, hfi_has(conn, HFI_F_TIMESTAMPS), conn->snd_nxt),
+                  ctx->limits->msl2_ns);
+    hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_TIME_WAIT_STARTED,
+             (uint32_t)(ctx->limits->msl2_ns / HF_MS), 0);
+    return true;
 }
 
 /* Its SND.NXT is the cookie. */
 void hfi_tw_guard_cookie(hfi_ctx *ctx, hfi_conn *conn) {
-    if (hfi_quirk(ctx, HF_QUIRK_COOKIE_REVIVES) || !begin_entry(ctx, conn, HFI_TW_COOKIE)) return;
-    const family f = family_of(ctx, !hf_addr_is4(&conn->remote));
-    f.entries[f.pool->tail[HFI_TW_COOKIE]].snd_nxt = conn->iss;
+    const bool ip6 = !hf_addr_is4(&conn->remote);
+    if (hfi_quirk(ctx, HF_QUIRK_COOKIE_REVIVES)) return;
+    const uint32_t index = take_entry(ctx, ip6);
+    if (index == HFI_NONE) return;
+    fill_entry_of(ctx, conn, ip6, index, HFI_TW_COOKIE, ctx->limits->msl2_ns);
+    family_of(ctx, ip6).entries[index].snd_nxt = conn->iss;
     hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_COOKIE_GUARD_STARTED,
              (uint32_t)(ctx->limits->msl2_ns / HF_MS), 0);
 }
@@ -182,9 +214,7 @@ uint32_t hfi_tw_expire(hfi_ctx *ctx, uint32_t budget) {
         for (int kind = 0; kind < HFI_TW_CLASSES; kind++)
             while (gone < budget && f.pool->head[kind] != HFI_NONE &&
                    hfi_tick_le(f.entries[f.pool->head[kind]].until, ctx->now_tick)) {
-                remove_entry(ctx, family_index == 1, f.pool->head[kind],
-                             kind == HFI_TW_COOKIE ? HF_CAUSE_COOKIE_GUARD_ENDED
-                                                   : HF_CAUSE_TIME_WAIT_ENDED);
+                remove_entry(ctx, family_index == 1, f.pool->head[kind], (hf_cause)end_cause[kind]);
                 gone++;
             }
     }
@@ -216,11 +246,12 @@ static bool is_newer_syn(const hfi_time_wait *entry, const hfi_tcp_view *seg) {
 }
 
 static void acknowledge(hfi_ctx *ctx, const hfi_time_wait *entry, const hfi_arrival *arrival,
-                        hfi_effects *effects) {
-    hfi_departure reply = hfi_reply_to(arrival, HF_CAUSE_SENT_TIME_WAIT_ACK);
+                        hf_cause cause, hfi_effects *effects) {
+    hfi_departure reply = hfi_reply_to(arrival, cause);
     reply.tcp.flags = HFI_TCP_ACK;
     reply.tcp.seq = entry->snd_nxt;
     reply.tcp.ack = entry->rcv_nxt;
+    if (entry->kind == HFI_TW_FIN_WAIT_2) reply.tcp.window = ORPHAN_WINDOW; /* its FIN has room */
     if ((entry->flags & WITH_TIMESTAMPS) != 0) {
         const hfi_flow_key key = {arrival->destination, arrival->source, entry->local_port,
                                   entry->remote_port};
@@ -268,6 +299,77 @@ static hfi_tw_verdict guard_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival 
     return HFI_TW_DONE;
 }
 
+/* ---- FIN_WAIT_2 ---- */
+
+/* Both sides have closed now. */
+static void to_time_wait(hfi_ctx *ctx, uint32_t ref) {
+    const bool ip6 = is_ip6(ref);
+    const uint32_t index = index_of(ref);
+    const family f = family_of(ctx, ip6);
+    hfi_time_wait *entry = &f.entries[index];
+    const hfi_flow_key key = key_of(ctx, ip6, index);
+    unlink_entry(f, index);
+    entry->rcv_nxt++;
+    entry->kind =
+        (uint8_t)guard_of(ctx, &key, (entry->flags & WITH_TIMESTAMPS) != 0, entry->snd_nxt);
+    entry->until = hfi_ticks_from(ctx, ctx->limits->msl2_ns);
+    append(f, index);
+    hfi_note(ctx, HFI_NONE, HF_CAUSE_TIME_WAIT_STARTED, (uint32_t)(ctx->limits->msl2_ns / HF_MS),
+             0);
+}
+
+/* First to fourth step of RFC 9293 3.10.7.4, as for a connection that cannot take data: NONE if the
+ * segment is good. */
+static hf_cause check_fin_wait_2(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival,
+                                 hfi_effects *effects) {
+    const hfi_time_wait *entry = &family_of(ctx, is_ip6(ref)).entries[index_of(ref)];
+    const hfi_tcp_view *seg = &arrival->tcp;
+    const uint32_t bytes = hfi_tcp_seq_bytes(seg);
+    if ((seg->flags & HFI_TCP_RST) != 0) {
+        if (seg->seq != entry->rcv_nxt) return HF_CAUSE_DROP_RST_OUT_OF_WINDOW;
+        remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_FIN_WAIT_2_ENDED);
+        return HF_CAUSE_TOOK_RST;
+    }
+    const bool old = (entry->flags & WITH_TIMESTAMPS) != 0 &&
+                     (seg->options.present & HFI_OPT_TIMESTAMPS) != 0 &&
+                     hf_seq_lt(seg->options.ts_value, entry->ts_recent);
+    const bool new_bytes = hf_seq_lt(entry->rcv_nxt, seg->seq + bytes) &&
+                           hf_seq_lt(seg->seq, entry->rcv_nxt + ORPHAN_WINDOW);
+    if (!old && (seg->flags & HFI_TCP_SYN) == 0 && (new_bytes || seg->seq == entry->rcv_nxt)) {
+        if ((seg->flags & HFI_TCP_ACK) == 0) return HF_CAUSE_DROP_NO_ACK;
+        if (!hf_seq_lt(entry->snd_nxt, seg->ack)) return HF_CAUSE_NONE;
+    }
+    const bool probe = !old && seg->seq == entry->rcv_nxt - 1 && bytes <= 1;
+    if (bytes > 0 || probe)
+        acknowledge(ctx, entry, arrival,
+                    probe ? HF_CAUSE_SENT_ACK_PROBE : HF_CAUSE_SENT_ACK_OUT_OF_WINDOW, effects);
+    return old ? HF_CAUSE_DROP_PAWS : probe ? HF_CAUSE_TOOK_PROBE : HF_CAUSE_DROP_OUT_OF_WINDOW;
+}
+
+/* Fifth to eighth step: our FIN is acknowledged already, data has nobody to read it. */
+static hf_cause fin_wait_2_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival,
+                                 hfi_effects *effects) {
+    const hf_cause wrong = check_fin_wait_2(ctx, ref, arrival, effects);
+    if (wrong != HF_CAUSE_NONE) return wrong;
+    const hfi_time_wait *entry = &family_of(ctx, is_ip6(ref)).entries[index_of(ref)];
+    const hfi_tcp_view *seg = &arrival->tcp;
+    if (seg->payload_bytes > 0) {
+        hfi_departure reset = hfi_reply_to(arrival, HF_CAUSE_SENT_RST_DATA_AFTER_CLOSE);
+        reset.tcp.flags = HFI_TCP_RST | HFI_TCP_ACK;
+        reset.tcp.seq = entry->snd_nxt;
+        reset.tcp.ack = entry->rcv_nxt;
+        hfi_reply_send(ctx, effects, &reset);
+        remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_FIN_WAIT_2_ENDED);
+        return HF_CAUSE_SENT_RST_DATA_AFTER_CLOSE;
+    }
+    if ((seg->flags & HFI_TCP_FIN) == 0) return HF_CAUSE_TOOK_ACK_PLAIN;
+    if (seg->seq != entry->rcv_nxt)
+        return HF_CAUSE_DROP_OUT_OF_WINDOW; /* data is missing before it */
+    to_time_wait(ctx, ref);
+    acknowledge(ctx, entry, arrival, HF_CAUSE_SENT_ACK_FIN, effects);
+    return HF_CAUSE_TOOK_FIN;
+}
+
 hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival, bool may_reopen,
                             hfi_effects *effects, hf_cause *ret_cause, hf_seq *ret_isn) {
     const family f = family_of(ctx, is_ip6(ref));
@@ -275,6 +377,10 @@ hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arriv
     const hfi_tcp_view *seg = &arrival->tcp;
     if (entry->kind == HFI_TW_COOKIE)
         return guard_input(ctx, ref, arrival, effects, ret_cause, ret_isn);
+    if (entry->kind == HFI_TW_FIN_WAIT_2) {
+        *ret_cause = fin_wait_2_input(ctx, ref, arrival, effects);
+        return HFI_TW_DONE;
+    }
     if ((seg->flags & HFI_TCP_RST) != 0) {
         *ret_cause = reset(ctx, ref, entry, seg);
         return HFI_TW_DONE;
@@ -288,7 +394,8 @@ hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arriv
     note_probe(ctx, entry, syn);
     /* After a simultaneous close both ends are here: a bare ACK, answered, would bounce for ever.
      */
-    if (hfi_tcp_seq_bytes(seg) > 0) acknowledge(ctx, entry, arrival, effects);
+    if (hfi_tcp_seq_bytes(seg) > 0)
+        acknowledge(ctx, entry, arrival, HF_CAUSE_SENT_TIME_WAIT_ACK, effects);
     const bool fin_again =
         (seg->flags & HFI_TCP_FIN) != 0 && seg->seq + hfi_tcp_seq_bytes(seg) == entry->rcv_nxt;
     if (fin_again) restart(ctx, is_ip6(ref), index_of(ref));
@@ -318,13 +425,11 @@ bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *r
     const hfi_time_wait *entry = &f.entries[index_of(ref)];
     /* Our TSval has grown since the last segment of the old incarnation only after a tick. */
     const hfi_tick began = entry->until - (hfi_tick)(ctx->limits->msl2_ns / HFI_TICK_NS);
-    const bool grown =
-        (entry->flags & WITH_TIMESTAMPS) != 0 && !hfi_tick_lt(ctx->now_tick, began + 1000);
+    const bool grown = entry->kind != HFI_TW_FIN_WAIT_2 && (entry->flags & WITH_TIMESTAMPS) != 0 &&
+                       !hfi_tick_lt(ctx->now_tick, began + 1000);
     if (!grown && entry->kind != HFI_TW_COOKIE) return false;
     const hf_seq isn = hfi_isn(ctx, key);
     *ret_isn = hf_seq_max(isn, entry->snd_nxt + 65537);
-    remove_entry(ctx, is_ip6(ref), index_of(ref),
-                 entry->kind == HFI_TW_COOKIE ? HF_CAUSE_COOKIE_GUARD_ENDED
-                                              : HF_CAUSE_TIME_WAIT_ENDED);
+    remove_entry(ctx, is_ip6(ref), index_of(ref), (hf_cause)end_cause[entry->kind]);
     return true;
 }

@@ -8,7 +8,12 @@
  *     ISN         our keyed ISN clock is ahead of snd.nxt: a new incarnation cannot be confused
  *     COOKIE      a connection that a SYN cookie opened is over, and not by TIME_WAIT: as long as a
  *                 late copy of the handshake's ACK can come, the cookie must not open another
+ *     FIN_WAIT_2  no guard yet, but an orphan whose peer has still to close (see below)
  *     UNGUARDED   nothing else guards: counted as unsafe
+ *
+ * An orphan in FIN_WAIT_2 has nothing to send and nobody to read: an entry does for it too. The
+ * peer's FIN makes TIME_WAIT of it, data is answered by RST, and after fin_wait_2_ns it ends. It only
+ * takes an entry that is free.
  */
 #ifndef HFI_TIME_WAIT_H
 #define HFI_TIME_WAIT_H
@@ -26,12 +31,15 @@ bool hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn);
  * opens it. */
 void hfi_tw_guard_cookie(hfi_ctx *ctx, hfi_conn *conn);
 
+/* Moves an orphan in FIN_WAIT_2 into the table, if an entry is free. The connection ends elsewhere. */
+bool hfi_tw_begin_fin_wait_2(hfi_ctx *ctx, hfi_conn *conn);
+
 /* True if entry `ref` is for this key. */
 bool hfi_tw_matches(const hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key);
 
 typedef enum hfi_tw_verdict { HFI_TW_DONE, HFI_TW_NEW_INCARNATION } hfi_tw_verdict;
 
-/* A segment for an entry. NEW_INCARNATION, only with `may_reopen`: treat the SYN as in LISTEN, with an
+/* A segment for an entry; what it sends is in effects. NEW_INCARNATION, only with `may_reopen`: treat the SYN as in LISTEN, with an
  * ISN of at least *ret_isn. The entry stays: who takes the SYN ends it by hfi_tw_replaced, who turns
  * it away leaves the guard where it is. */
 hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arrival, bool may_reopen,

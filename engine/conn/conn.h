@@ -71,6 +71,14 @@ enum {
         1u << 8 /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
 };
 
+/* hfi_conn.close_how */
+enum {
+    HFI_CLOSE_DRAIN = 1,      /* what comes is read and thrown away */
+    HFI_CLOSE_AFTER_PEER = 2, /* our FIN waits for the peer's, until close_at */
+    HFI_CLOSE_DETACH = 4,     /* close_at is a deadline at which the close goes on alone */
+    HFI_CLOSE_TOLD = 8        /* it does, and the application knows */
+};
+
 /* The segment that ended a connection. In the block. */
 typedef struct hfi_fatal {
     hf_seq seq, ack;
@@ -163,11 +171,20 @@ typedef struct hfi_conn {
         hfi_tick challenge_at; /* close: the last challenge ACK, while the connection lives */
         hfi_tick end_at;       /* close: afterwards */
     };
-    uint8_t end_cause, end_mechanism; /* close */
-    uint8_t end_state, end_icmp;      /* close: state; ICMP type << 4 | code */
-    uint16_t rcv_mss;                 /* receive: the largest segment seen */
-    uint16_t retransmissions;         /* recover: ever, saturating */
-    uint32_t ts_offset;               /* open: of our timestamp clock, by tuple */
+    union {
+        uint16_t close_more_s; /* close: from close_at, while our FIN waits, to the deadline */
+        struct {
+            uint8_t end_cause, end_mechanism; /* close: afterwards */
+        };
+    };
+    union {
+        uint8_t close_how; /* close: HFI_CLOSE_*, from the application's close on */
+        uint8_t end_state; /* close: afterwards */
+    };
+    uint8_t end_icmp;         /* close: ICMP type << 4 | code */
+    uint16_t rcv_mss;         /* receive: the largest segment seen */
+    uint16_t retransmissions; /* recover: ever, saturating */
+    uint32_t ts_offset;       /* open: of our timestamp clock, by tuple */
 } hfi_conn;
 
 _Static_assert(offsetof(hfi_conn, remote) == 128, "the hot half is two cache lines");
@@ -212,6 +229,13 @@ static inline uint32_t hfi_unsent(const hfi_conn *conn) {
 static inline uint32_t hfi_readable(const hfi_conn *conn) {
     const hf_seq end = hfi_has(conn, HFI_F_PEER_FIN) ? conn->rcv_nxt - 1 : conn->rcv_nxt;
     return end - conn->rx_read;
+}
+
+/* What a lingering close read: it came in order, and the application neither had it nor can have it.
+ * Exact up to 4 GiB. */
+static inline uint32_t hfi_drained(const hfi_conn *conn) {
+    const bool began = conn->rcv_nxt != 0 || conn->irs != 0; /* the peer's SYN has come */
+    return began ? conn->rx_read - (conn->irs + 1) - (uint32_t)conn->bytes_to_app : 0;
 }
 
 /* States in which the handshake is done and the peer is still there. */

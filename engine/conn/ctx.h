@@ -101,6 +101,7 @@ typedef enum hfi_tw_class {
     HFI_TW_TIMESTAMPS,
     HFI_TW_ISN,
     HFI_TW_COOKIE, /* no TIME_WAIT: CLOSED, but a cookie that could open it again */
+    HFI_TW_FIN_WAIT_2, /* not yet: an orphan's peer has still to close */
     HFI_TW_UNGUARDED,
     HFI_TW_CLASSES
 } hfi_tw_class;

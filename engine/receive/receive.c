@@ -473,6 +473,13 @@ void hfi_receive_consume(hfi_ctx *ctx, hfi_conn *conn, uint32_t bytes) {
         hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_WINDOW_UPDATE);
 }
 
+void hfi_receive_discard(hfi_ctx *ctx, hfi_conn *conn) {
+    const uint32_t bytes = hfi_readable(conn);
+    if (bytes == 0) return;
+    hfi_receive_consume(ctx, conn, bytes);
+    conn->bytes_to_app -= bytes; /* the application has not had them */
+}
+
 uint32_t hfi_receive_copy(hfi_ctx *ctx, hfi_conn *conn, void *to, uint32_t bytes) {
     const uint32_t wanted = hfi_min32(bytes, hfi_readable(conn));
     uint32_t copied = 0, offset = hfi_rcv_offset(conn, conn->rx_read);

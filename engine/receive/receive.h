@@ -78,6 +78,9 @@ uint32_t hfi_receive_copy(hfi_ctx *ctx, hfi_conn *conn, void *to, uint32_t bytes
 size_t hfi_receive_parts(const hfi_ctx *ctx, const hfi_conn *conn, hf_part *ret_parts, size_t max);
 void hfi_receive_consume(hfi_ctx *ctx, hfi_conn *conn, uint32_t bytes);
 
+/* Reads all that is readable, for nobody. */
+void hfi_receive_discard(hfi_ctx *ctx, hfi_conn *conn);
+
 /* Gives back all memory; readable data is lost. */
 void hfi_receive_end(hfi_ctx *ctx, hfi_conn *conn);
 

@@ -5,9 +5,13 @@ hf_err hf_conn_end(hf_engine *engine, hf_conn handle, hf_end *ret_end) {
     hfi_engine *e = hfi_of(engine);
     hfi_conn *conn = hfi_conn_of(e, handle);
     if (conn == NULL) return HF_STALE;
-    if (!hfi_has(conn, HFI_F_ENDED)) return HF_AGAIN;
-    hfi_end_fill(&e->ctx, conn, ret_end);
-    conn->flags |= HFI_E_TOLD;
+    if (hfi_has(conn, HFI_F_ENDED)) {
+        hfi_end_fill(&e->ctx, conn, ret_end);
+        conn->flags |= HFI_E_TOLD;
+        return HF_OK;
+    }
+    if ((conn->close_how & HFI_CLOSE_TOLD) == 0) return HF_AGAIN;
+    hfi_end_fill_detached(&e->ctx, conn, ret_end);
     return HF_OK;
 }
 

@@ -205,6 +205,7 @@ hf_err hf_close(hf_engine *engine, hf_conn handle, const hf_close_options *optio
     hfi_engine *e = hfi_of(engine);
     hfi_conn *conn = hfi_conn_of(e, handle);
     if (conn == NULL) return HF_STALE;
+    if (options != NULL && options->at_deadline > HF_DEADLINE_RST) return HF_ARGUMENT;
     hfi_tcp_close(&e->ctx, conn, options);
     hfi_link_unwait(e, conn);
     return HF_OK;

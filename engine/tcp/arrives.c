@@ -177,7 +177,11 @@ static hfi_outcome in_time_wait(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *a
     }
     if (hfi_tw_input(ctx, ref, arrival, listens, effects, &cause, &isn) == HFI_TW_NEW_INCARNATION)
         return new_incarnation(ctx, listener, ref, isn, arrival, effects);
-    return outcome(effects->reply ? HF_VERDICT_ANSWERED : HF_VERDICT_DROPPED, cause);
+    const bool took = cause == HF_CAUSE_TOOK_RST || cause == HF_CAUSE_TOOK_ACK_PLAIN;
+    return outcome(took             ? HF_VERDICT_TOOK
+                   : effects->reply ? HF_VERDICT_ANSWERED
+                                    : HF_VERDICT_DROPPED,
+                   cause);
 }
 
 static hfi_outcome arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects *effects) {

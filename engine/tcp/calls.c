@@ -97,6 +97,9 @@ void hfi_tcp_abort(hfi_ctx *ctx, hfi_conn *conn) {
 
 void hfi_tcp_close(hfi_ctx *ctx, hfi_conn *conn, const hf_close_options *options) {
     if (hfi_has(conn, HFI_F_ENDED | HFI_F_CLOSED_BY_APP)) return;
+    const hf_close_options plain = {0};
+    const hf_close_options *how = options != NULL ? options : &plain;
+    if (how->drain || how->after_peer_ns != 0) hfi_receive_discard(ctx, conn);
     if (conn->state == HF_SYN_SENT) {
         hfi_close_end(ctx, conn, HF_CAUSE_END_CLOSED_BEFORE_OPEN, HF_CAUSE_BY_CALL, HF_CAUSE_NONE);
     } else if (options != NULL && options->deadline_ns != 0 &&
@@ -108,13 +111,7 @@ void hfi_tcp_close(hfi_ctx *ctx, hfi_conn *conn, const hf_close_options *options
         hfi_close_end(ctx, conn, HF_CAUSE_END_APP_ABORTED, HF_CAUSE_BY_CALL,
                       HF_CAUSE_SENT_RST_UNREAD);
     } else {
-        conn->flags |= HFI_F_CLOSED_BY_APP;
-        if (options != NULL && options->at_deadline == HF_DEADLINE_RST)
-            conn->flags |= HFI_F_RST_ON_DEADLINE;
-        hfi_close_shutdown(ctx, conn);
-        const bool given = options != NULL && options->deadline_ns != 0;
-        hfi_close_limit(ctx, conn, given ? options->deadline_ns : ctx->limits->orphan_ns);
-        if (conn->state == HF_FIN_WAIT_2) hfi_close_limit(ctx, conn, ctx->limits->fin_wait_2_ns);
+        hfi_close_begin(ctx, conn, how);
     }
     hfi_tcp_settle(ctx, conn);
 }
@@ -128,7 +125,10 @@ void hfi_tcp_release(hfi_ctx *ctx, hfi_conn *conn) {
     }
     conn->generation++;
     conn->flags |= HFI_F_DETACHED | HFI_F_RELEASED;
-    hfi_tcp_try_free(ctx, conn);
+    if (hfi_has(conn, HFI_F_ENDED))
+        hfi_tcp_try_free(ctx, conn);
+    else
+        hfi_tcp_settle(ctx, conn);
 }
 
 /* An application that does not ask how its connections ended must not keep their blocks: the oldest
@@ -214,7 +214,7 @@ void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *re
     ret->readable_bytes = hfi_readable(conn);
     ret->bytes_acked = conn->bytes_acked;
     ret->bytes_from_app = conn->bytes_acked + hfi_held(conn);
-    ret->bytes_received = conn->bytes_to_app + hfi_readable(conn);
+    ret->bytes_received = conn->bytes_to_app + hfi_readable(conn) + hfi_drained(conn);
     ret->last_heard_ns = hfi_tick_past_ns(conn->heard_at, ctx->now_ns);
     ret->notice_by_ns = hfi_live_notice_by(ctx, conn);
     ret->detect_within_ns = hfi_live_bound_ns(ctx, conn);

@@ -141,8 +141,7 @@ static hf_cause fin_acked(step *s) {
     if (conn->state == HF_FIN_WAIT_1) {
         hfi_conn_move(s->ctx, conn, HF_FIN_WAIT_2);
         /* Owned, a half-close may last for ever; closed, nobody waits without a limit. */
-        if (hfi_has(conn, HFI_F_CLOSED_BY_APP))
-            hfi_close_limit(s->ctx, conn, s->ctx->limits->fin_wait_2_ns);
+        if (hfi_has(conn, HFI_F_CLOSED_BY_APP)) hfi_close_fin_wait_2(s->ctx, conn);
         s->told = HF_CAUSE_TOOK_FIN_ACK;
     } else if (conn->state == HF_CLOSING) {
         /* The peer has had its ACK, unless its FIN came just before, in the same batch. */
@@ -223,7 +222,8 @@ static hf_cause take_data(step *s) {
     if (s->seg->payload_bytes == 0) return HF_CAUSE_NONE;
     if (!hfi_may_receive(conn->state)) return HF_CAUSE_NONE; /* after the peer's FIN: ignored */
     const bool fresh = hf_seq_lt(conn->rcv_nxt, s->seg->seq + s->seg->payload_bytes);
-    if (hfi_has(conn, HFI_F_CLOSED_BY_APP) && fresh) {
+    const bool drains = (conn->close_how & HFI_CLOSE_DRAIN) != 0;
+    if (hfi_has(conn, HFI_F_CLOSED_BY_APP) && fresh && !drains) {
         hfi_close_end(s->ctx, conn, HF_CAUSE_END_DATA_AFTER_CLOSE, HF_CAUSE_BY_RST,
                       HF_CAUSE_SENT_RST_DATA_AFTER_CLOSE);
         return HF_CAUSE_END_DATA_AFTER_CLOSE;
@@ -237,6 +237,7 @@ static hf_cause take_data(step *s) {
     if (cause == HF_CAUSE_TOOK_DATA || cause == HF_CAUSE_TOOK_DATA_FILLED_GAP)
         s->effects->reachable = conn->path;
     s->told = cause;
+    if (drains) hfi_receive_discard(s->ctx, conn);
     return HF_CAUSE_NONE;
 }
 
@@ -246,7 +247,10 @@ static void enter_after_fin(step *s) {
     hfi_conn *conn = s->conn;
     switch ((hf_state)conn->state) {
     case HF_SYN_RECEIVED:
-    case HF_ESTABLISHED: hfi_conn_move(s->ctx, conn, HF_CLOSE_WAIT); break;
+    case HF_ESTABLISHED:
+        hfi_conn_move(s->ctx, conn, HF_CLOSE_WAIT);
+        hfi_close_peer_closed(s->ctx, conn);
+        break;
     case HF_FIN_WAIT_1: hfi_conn_move(s->ctx, conn, HF_CLOSING); break;
     case HF_FIN_WAIT_2: hfi_tcp_time_wait(s->ctx, conn, s->effects); break;
     case HF_CLOSED:

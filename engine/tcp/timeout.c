@@ -3,6 +3,7 @@
 
 void hfi_tcp_settle(hfi_ctx *ctx, hfi_conn *conn) {
     const uint32_t id = hfi_conn_index(ctx, conn);
+    hfi_close_shrink(ctx, conn);
     if (hfi_has(conn, HFI_F_ENDED)) {
         hfi_wheel_cancel(&ctx->wheel, id);
         hfi_tcp_try_free(ctx, conn);

@@ -83,7 +83,8 @@ typedef struct hf_end_record {
     hf_end end;
 } hf_end_record;
 
-/* HF_AGAIN while the connection lives. The end is told then: releasing the handle makes no record. */
+/* HF_AGAIN while the connection lives. The end is told then: releasing the handle makes no record. Of
+ * a close that went on alone at its deadline it tells how far that has come by now (hf_close). */
 hf_err hf_conn_end(hf_engine *engine, hf_conn conn, hf_end *ret_end);
 
 /* Reads the next record at or after *cursor, which starts at 0 and is the reader's own: several may

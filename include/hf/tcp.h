@@ -117,23 +117,36 @@ hf_err hf_receive_consume(hf_engine *engine, hf_conn conn, size_t bytes);
 
 /* ---- CLOSE, ABORT ---- */
 
-/* How a close ends that is not finished by its deadline. DETACH: as an orphan does, by RST if
- * something of ours is unacknowledged, silently if only the peer's FIN is missing. RST: in any case.
- */
+/* What becomes of a close that is not finished by its deadline. DETACH: HF_EVENT_END tells how far it
+ * came (END_CLOSE_DEADLINE, BY_DETACH) and it goes on without the application, within the profile's
+ * limits; its real end is told by hf_end_next once the handle is released. RST: it ends, and the peer
+ * is told. */
 typedef enum hf_at_deadline { HF_DEADLINE_DETACH, HF_DEADLINE_RST } hf_at_deadline;
 
 typedef struct hf_close_options {
-    hf_ns deadline_ns; /* a wait from now, 20 days at most; 0: the profile's orphan limit */
+    hf_ns
+        deadline_ns; /* a wait from now, 20 days at most; 0: the profile's orphan limit, at which it
+                          ends */
     hf_at_deadline at_deadline;
+    /* Lingers: what the peer sends, or has sent and nobody read, is read and thrown away until its
+     * FIN or the deadline. Else it is answered by RST, which may destroy at the peer what we sent
+     * last. */
+    bool drain;
+    /* Our FIN waits for the peer's, this long at most, so that TIME_WAIT stays with the peer; drains
+     * meanwhile. 0: it does not wait. */
+    hf_ns after_peer_ns;
 } hf_close_options;
 
 /* Closes our side after all queued data (FIN), keeps reading: a half-close, without a deadline. */
 hf_err hf_shutdown(hf_engine *engine, hf_conn conn);
 
-/* Closes both sides, in order: queued data, FIN; what still arrives is refused by RST (SHLD-3), and
- * so is a close with unread data. HF_EVENT_END follows, with the outcome, at the deadline at the
- * latest (END_CLOSE_DEADLINE). Who does not care for the outcome releases the handle: the engine goes
- * on alone, within the same limits. options may be NULL. */
+/* Closes both sides, in order: queued data, FIN; without `drain`, what still arrives is refused by
+ * RST (SHLD-3), and so is a close with unread data. HF_EVENT_END follows, with the receipt, at the
+ * deadline at the latest. Who does not care for it releases the handle: the engine goes on alone,
+ * within the same limits. options may be NULL: all zero. HF_ARGUMENT.
+ *
+ * SO_LINGER's three modes: off is hf_close(NULL) and hf_release; on with n seconds is a close with a
+ * deadline of n seconds, DETACH, and waiting for HF_EVENT_END; on with 0 is hf_abort. */
 hf_err hf_close(hf_engine *engine, hf_conn conn, const hf_close_options *options);
 
 /* Resets the connection and throws away what is queued; HF_EVENT_END follows at once. */
