@@ -67,6 +67,10 @@ static hf_err end_of(lab_conn *conn, hf_end *ret) {
     return hf_conn_end(&conn->host->engine, conn->handle, ret);
 }
 
+static hf_err why_not(lab_conn *conn, hf_not_sending *ret) {
+    return hf_why_not_sending(&conn->host->engine, conn->handle, ret);
+}
+
 static const lab_conn_ops engine_conn = {.listen = listen_on,
                                          .accept = accept_next,
                                          .listener_close = listener_close,
@@ -83,6 +87,7 @@ static const lab_conn_ops engine_conn = {.listen = listen_on,
                                          .options_set = options_set,
                                          .options_get = options_get,
                                          .status = status,
+                                         .why = why_not,
                                          .end = end_of};
 
 const lab_backend lab_on_holdfast = {
