@@ -61,6 +61,7 @@ static const struct {
     {HF_EVENT_ALL_ACKED, "ALL_ACKED"},
     {HF_EVENT_SOFT_ERROR, "SOFT_ERROR"},
     {HF_EVENT_URGENT, "URGENT"},
+    {HF_EVENT_BOUND, "BOUND"},
 };
 
 _Static_assert(COUNT(cause_names) == HF_CAUSE_COUNT, "each cause has a name");

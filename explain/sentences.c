@@ -15,6 +15,14 @@ static const char *const trace_sentences[] = {
 #undef HF_TRACE_ROW
 };
 
+static const struct {
+    const char *words, *sentence;
+} why_rows[] = {
+#define HF_WHY_ROW(name, words, sentence) {words, sentence},
+#include <hf/why.def>
+#undef HF_WHY_ROW
+};
+
 /* Writes the value of one placeholder, "a", "b_ms" or "a_bytes". False if its name is none of
  * these. */
 static bool put_placeholder(hfx_text *text, const char *name, size_t length, uint64_t a,
@@ -213,5 +221,37 @@ size_t hf_explain_addr(const hf_addr *addr, char *to, size_t size) {
     } else {
         put_addr6(&text, addr);
     }
+    return text.length;
+}
+
+/* ---- Why is nothing sent? ---- */
+
+/* The reason that took most of the time among those that took less than `below_ns`, or came later. */
+static int next_reason(const hf_not_sending *why, int before) {
+    int best = -1;
+    for (int i = 0; i < HF_WHY_COUNT; i++) {
+        const hf_ns ns = why->for_ns[i];
+        const bool told =
+            before >= 0 && (ns > why->for_ns[before] || (ns == why->for_ns[before] && i <= before));
+        if (ns > 0 && !told && (best < 0 || ns > why->for_ns[best])) best = i;
+    }
+    return best;
+}
+
+size_t hf_explain_why(const hf_not_sending *why, char *to, size_t size) {
+    hfx_text text = hfx_text_begin(to, size);
+    const bool known = (size_t)why->why < HF_WHY_COUNT;
+    hfx_text_put(&text, known ? why_rows[why->why].sentence : "A reason that is not known here.");
+    if (!why->accounted) return text.length;
+    hfx_text_put(&text, " Of ");
+    hfx_text_duration(&text, why->total_ns);
+    int at = -1;
+    for (int count = 0; (at = next_reason(why, at)) >= 0; count++) {
+        hfx_text_put(&text, count == 0 ? ": " : ", ");
+        hfx_text_duration(&text, why->for_ns[at]);
+        hfx_text_char(&text, ' ');
+        hfx_text_put(&text, why_rows[at].words);
+    }
+    hfx_text_char(&text, '.');
     return text.length;
 }

@@ -360,6 +360,11 @@ hf_err lab_listener_status(lab_listener *listener, hf_listener_status *ret_statu
 
 /* ---- Status ---- */
 
+bool lab_why(lab_conn *conn, hf_not_sending *ret_why) {
+    const bool knows = conn->held && conn->host->power == LAB_UP && ops(conn->host)->why != NULL;
+    return knows && lab_host_enter(conn->host) && ops(conn->host)->why(conn, ret_why) == HF_OK;
+}
+
 bool lab_status(lab_conn *conn, hf_conn_status *ret_status) {
     if (conn->held && conn->host->power == LAB_UP && lab_host_enter(conn->host))
         ops(conn->host)->status(conn, &conn->last_status);

@@ -74,6 +74,21 @@ static void on_readable(lab_conn *conn) {
         tell(conn, LAB_ON_READABLE); /* the end of stream is peer_closed */
 }
 
+/* The last that was passed is what is told now; the others were told before. */
+static void on_bound(lab_conn *conn, const hf_conn_status *status) {
+    static const hf_cause causes[] = {HF_CAUSE_PROGRESS_OVERDUE, HF_CAUSE_ANSWER_OVERDUE,
+                                      HF_CAUSE_IDLE_OVERDUE, HF_CAUSE_APP_NOT_READING};
+    hf_tcp_options with = {0};
+    lab_options_get(conn, &with);
+    const hf_ns within_ns[] = {with.progress_within_ns, with.answer_within_ns, with.idle_within_ns,
+                               with.progress_within_ns};
+    const uint32_t fresh = status->bounds_passed & ~conn->told_passed;
+    conn->told_passed = status->bounds_passed;
+    for (int i = 0; i < 4; i++)
+        if (fresh >> i & 1) record_event(conn, HF_EVENT_BOUND, causes[i], within_ns[i] / HF_MS, 0);
+    tell(conn, LAB_ON_BOUND);
+}
+
 static void on_status_event(lab_conn *conn, uint32_t bits) {
     hf_conn_status status;
     lab_status(conn, &status);
@@ -82,6 +97,7 @@ static void on_status_event(lab_conn *conn, uint32_t bits) {
                      status.detect_within_ns / HF_MS, 0);
     if (bits & HF_EVENT_SOFT_ERROR)
         record_event(conn, HF_EVENT_SOFT_ERROR, status.soft_error, 0, 0);
+    if (bits & HF_EVENT_BOUND) on_bound(conn, &status);
     if (bits & HF_EVENT_URGENT) record_event(conn, HF_EVENT_URGENT, HF_CAUSE_NONE, 0, 0);
 }
 

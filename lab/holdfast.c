@@ -71,6 +71,10 @@ static bool end_next(lab_host *host, uint64_t *cursor, hf_end_record *ret) {
     return hf_end_next(&host->engine, cursor, ret);
 }
 
+static hf_err why_not(lab_conn *conn, hf_not_sending *ret) {
+    return hf_why_not_sending(&conn->host->engine, conn->handle, ret);
+}
+
 static const lab_conn_ops engine_conn = {.listen = listen_on,
                                          .accept = accept_next,
                                          .listener_close = listener_close,
@@ -88,7 +92,8 @@ static const lab_conn_ops engine_conn = {.listen = listen_on,
                                          .options_get = options_get,
                                          .status = status,
                                          .end = end_of,
-                                         .end_next = end_next};
+                                         .end_next = end_next,
+                                         .why = why_not};
 
 const lab_backend lab_on_holdfast = {
     .name = "holdfast", .host = &lab_engine_host, .conn = &engine_conn};

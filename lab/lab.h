@@ -289,6 +289,18 @@ typedef struct lab_span {
     size_t bytes;
 } lab_span;
 
+typedef enum lab_conn_event {
+    LAB_ON_CONNECTED,
+    LAB_ON_READABLE,
+    LAB_ON_PEER_CLOSED,
+    LAB_ON_END,
+    LAB_ON_UNHEARD,
+    LAB_ON_DOUBT,
+    LAB_ON_ALL_ACKED,
+    LAB_ON_BOUND,
+    LAB_ON_COUNT
+} lab_conn_event;
+
 struct lab_conn {
     lab_world *world;
     lab_host *host;
@@ -316,22 +328,12 @@ struct lab_conn {
     lab_last_call last_call;
     bool shutdown_wanted, close_wanted; /* once everything wanted is written */
     hf_close_options close_options;
-    int on_event[8]; /* script's references, by lab_conn_event */
-    int self;        /* script's reference to its object */
+    int on_event[LAB_ON_COUNT]; /* script's references, by lab_conn_event */
+    int self;                   /* script's reference to its object */
     uint32_t refused_calls;
     struct lab_socket *socket; /* on linux */
+    uint32_t told_passed;      /* HF_PASSED_* */
 };
-
-typedef enum lab_conn_event {
-    LAB_ON_CONNECTED,
-    LAB_ON_READABLE,
-    LAB_ON_PEER_CLOSED,
-    LAB_ON_END,
-    LAB_ON_UNHEARD,
-    LAB_ON_DOUBT,
-    LAB_ON_ALL_ACKED,
-    LAB_ON_COUNT
-} lab_conn_event;
 
 struct lab_listener {
     lab_host *host;
@@ -360,6 +362,7 @@ hf_err lab_options_set(lab_conn *conn, const hf_tcp_options *options);
 hf_err lab_options_get(lab_conn *conn, hf_tcp_options *ret_options);
 void lab_listener_close(lab_listener *listener);
 hf_err lab_listener_status(lab_listener *listener, hf_listener_status *ret_status);
+bool lab_why(lab_conn *conn, hf_not_sending *ret_why);
 bool lab_status(lab_conn *conn, hf_conn_status *ret_status); /* of now, or the last one known */
 hf_state lab_state(lab_conn *conn);
 /* Gives the engine as much as it takes of what is to be written. */
@@ -412,6 +415,7 @@ typedef struct lab_conn_ops {
     hf_err (*end)(lab_conn *conn, hf_end *ret_end);
     /* hf_end_next of the host; or NULL: nothing is kept of connections that nobody holds */
     bool (*end_next)(lab_host *host, uint64_t *cursor, hf_end_record *ret_record);
+    hf_err (*why)(lab_conn *conn, hf_not_sending *ret_why); /* or NULL: it does not say */
 } lab_conn_ops;
 
 struct lab_backend {

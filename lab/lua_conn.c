@@ -91,8 +91,8 @@ static int conn_shutdown(lua_State *lua) { return answer(lua, lab_shutdown(lab_c
 static int conn_abort(lua_State *lua) { return answer(lua, lab_abort(lab_conn_arg(lua, 1))); }
 
 static int conn_on(lua_State *lua) {
-    static const char *const events[] = {"connected", "readable", "peer_closed", "end",
-                                         "unheard",   "doubt",    "all_acked",   NULL};
+    static const char *const events[] = {"connected", "readable",  "peer_closed", "end", "unheard",
+                                         "doubt",     "all_acked", "bound",       NULL};
     lab_conn *const conn = lab_conn_arg(lua, 1);
     const int event = luaL_checkoption(lua, 2, NULL, events);
     conn->on_event[event] = lab_callback(lua, 3, "on", events[event]);
@@ -118,6 +118,22 @@ static void set_never(lua_State *lua, const char *name, hf_ns ns) {
         lab_set_text(lua, name, "never");
     else
         lab_set_integer(lua, name, ns);
+}
+
+static const char *without(const char *name, const char *prefix) {
+    return strncmp(name, prefix, strlen(prefix)) == 0 ? name + strlen(prefix) : name;
+}
+
+/* "PROGRESS IDLE", say, or an empty text. */
+static void set_passed(lua_State *lua, uint32_t passed) {
+    static const char *const names[] = {"PROGRESS", "ANSWER", "IDLE", "APP_NOT_READING"};
+    char text[64] = "";
+    for (int i = 0; i < 4; i++) {
+        if ((passed >> i & 1) == 0) continue;
+        if (*text) strcat(text, " ");
+        strcat(text, names[i]);
+    }
+    lab_set_text(lua, "bounds_passed", text);
 }
 
 static int conn_status(lua_State *lua) {
@@ -153,8 +169,30 @@ static int conn_status(lua_State *lua) {
     lab_set_integer(lua, "unanswered", status.unanswered);
     lab_set_integer(lua, "retransmissions", status.retransmissions);
     lab_set_text(lua, "soft_error", hf_cause_name(status.soft_error));
+    lab_set_text(lua, "notice_by", without(hf_cause_name(status.notice_by), "BY_"));
+    set_never(lua, "hung_notice_by_ns", status.hung_notice_by_ns);
+    set_passed(lua, status.bounds_passed);
+    lab_set_integer(lua, "doubt_count", status.doubt.count);
+    lab_set_integer(lua, "doubt_first_at_ns", status.doubt.first_at_ns);
+    lab_set_bool(lua, "doubt_data_ignored", (status.doubt.reasons & HF_DOUBT_DATA_IGNORED) != 0);
     lab_set_integer(lua, "bytes_read", conn->read);
     lab_set_integer(lua, "bytes_waiting", conn->wanted - conn->written);
+    return 1;
+}
+
+/* What keeps it from sending, and how long each reason did; nil before it is open. */
+static int conn_why(lua_State *lua) {
+    hf_not_sending why;
+    if (!lab_why(lab_conn_arg(lua, 1), &why)) return 0;
+    lua_newtable(lua);
+    lab_set_text(lua, "why", hf_why_name(why.why));
+    lab_set_bool(lua, "accounted", why.accounted);
+    lab_set_integer(lua, "total_ns", why.total_ns);
+    for (int i = 0; i < HF_WHY_COUNT; i++)
+        lab_set_integer(lua, hf_why_name((hf_why)i), why.for_ns[i]);
+    char sentence[400];
+    hf_explain_why(&why, sentence, sizeof sentence);
+    lab_set_text(lua, "sentence", sentence);
     return 1;
 }
 
@@ -189,6 +227,7 @@ void lab_open_conns(lua_State *lua) {
                                        {"on", conn_on},
                                        {"options", conn_options},
                                        {"status", conn_status},
+                                       {"why", conn_why},
                                        {"ended", conn_ended},
                                        {"peer", conn_peer},
                                        {NULL, NULL}};

@@ -19,6 +19,7 @@ static const lab_option host_options[] = {
     SIZE(syn_entries),
     SIZE(time_wait),
     SIZE(flights),
+    SIZE(watches),
     SIZE(segments),
     SIZE(ranges),
     SIZE(option_sets),

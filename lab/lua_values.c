@@ -160,6 +160,16 @@ static uint8_t name_pop(lua_State *lua, const char *what, const char *name,
     return at;
 }
 
+static hf_bound_action action_pop(lua_State *lua, const char *what, const char *name) {
+    const char *const word = lua_type(lua, -1) == LUA_TSTRING ? lua_tostring(lua, -1) : "";
+    const bool report = strcmp(word, "report") == 0;
+    if (!report && strcmp(word, "end") != 0)
+        luaL_error(lua, "%s: %s = %s is neither \"end\" nor \"report\"", what, name,
+                   value_text(lua));
+    lua_pop(lua, 1);
+    return report ? HF_BOUND_REPORT : HF_BOUND_END;
+}
+
 /* Fills one setting from the value on the top, and pops it. */
 static void fill(lua_State *lua, const char *what, const lab_option *option, void *to) {
     uint8_t *const at = (uint8_t *)to + option->offset;
@@ -196,6 +206,11 @@ static void fill(lua_State *lua, const char *what, const lab_option *option, voi
         break;
     }
     case LAB_OPTION_CONGESTION: *at = name_pop(lua, what, option->name, congestion_names); break;
+    case LAB_OPTION_ACTION: {
+        const hf_bound_action value = action_pop(lua, what, option->name);
+        memcpy(at, &value, sizeof value);
+        break;
+    }
     case LAB_OPTION_OTHER: lua_pop(lua, 1); break;
     }
 }
@@ -335,6 +350,15 @@ const lab_option lab_tcp_options[] = {
     TCP(ttl, U8),
     TCP(traffic_class, U8),
     TCP(congestion, CONGESTION),
+    TCP_NS(progress_within),
+    TCP(min_progress_bytes, U32),
+    TCP_NS(answer_within),
+    TCP_NS(idle_within),
+    TCP(progress_action, ACTION),
+    TCP(answer_action, ACTION),
+    TCP(idle_action, ACTION),
+    TCP_NS(open_check),
+    TCP(account, BOOL),
     {"keepalive", LAB_OPTION_OTHER, 0},
 };
 const size_t lab_tcp_option_count = sizeof lab_tcp_options / sizeof lab_tcp_options[0];
@@ -355,6 +379,7 @@ static void leave_out(const char *name, hf_tcp_options *options) {
         if (strcmp(option->name, name) != 0 || option->type == LAB_OPTION_OTHER) continue;
         size_t bytes = option->type == LAB_OPTION_DURATION ? sizeof(hf_ns) : 1;
         if (option->type == LAB_OPTION_U32) bytes = sizeof(uint32_t);
+        if (option->type == LAB_OPTION_ACTION) bytes = sizeof(hf_bound_action);
         memcpy((uint8_t *)options + option->offset, (const uint8_t *)&off + option->offset, bytes);
     }
 }

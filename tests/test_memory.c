@@ -12,10 +12,12 @@ static const struct size_field {
 } fields[] = {
 #define FIELD(name)                                                                                \
     { #name, offsetof(hf_config, name) }
-    FIELD(conns),     FIELD(listeners),  FIELD(syn_entries), FIELD(time_wait),   FIELD(time_wait6),
-    FIELD(flights),   FIELD(segments),   FIELD(ranges),      FIELD(option_sets), FIELD(interfaces),
-    FIELD(addresses), FIELD(routes),     FIELD(neighbors),   FIELD(paths),       FIELD(udp_sockets),
-    FIELD(tx_frames), FIELD(reassembly), FIELD(end_records), FIELD(rx_chunks),   FIELD(tx_chunks),
+    FIELD(conns),      FIELD(listeners),   FIELD(syn_entries), FIELD(time_wait),
+    FIELD(time_wait6), FIELD(flights),     FIELD(watches),     FIELD(segments),
+    FIELD(ranges),     FIELD(option_sets), FIELD(interfaces),  FIELD(addresses),
+    FIELD(routes),     FIELD(neighbors),   FIELD(paths),       FIELD(udp_sockets),
+    FIELD(tx_frames),  FIELD(reassembly),  FIELD(end_records), FIELD(rx_chunks),
+    FIELD(tx_chunks),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0], MORE = 6400 };
 

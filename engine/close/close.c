@@ -113,7 +113,7 @@ static void forget_flow(hfi_ctx *ctx, hfi_conn *conn) {
 /* Of a connection that nobody has accepted nobody will hear: it leaves the queue. */
 static void leave_accept_queue(hfi_ctx *ctx, hfi_conn *conn) {
     if (!hfi_has(conn, HFI_F_UNACCEPTED)) return;
-    hfi_queue_remove(ctx, &ctx->listeners[conn->listener].accept, HFI_LINK_QUEUE,
+    hfi_queue_remove(ctx, &ctx->listeners[hfi_conn_listener(ctx, conn)].accept, HFI_LINK_QUEUE,
                      hfi_conn_index(ctx, conn));
     conn->flags = (conn->flags & ~(uint32_t)HFI_F_UNACCEPTED) | HFI_F_DETACHED;
 }

@@ -41,6 +41,7 @@ enum {
     HFI_F_WARNED = 1u << 19,          /* UNHEARD was told since last heard */
     HFI_F_PERSIST = 1u << 20, /* the peer's window keeps us from sending, nothing in flight */
     HFI_F_BOUND_RAISED = 1u << 21,
+    HFI_F_WATCHED = 1u << 22,        /* `watch` is valid, else `listener` */
     HFI_F_WAITS_NEIGHBOR = 1u << 23, /* on a neighbour entry's waiting list */
     HFI_F_RST_ON_DEADLINE = 1u << 24,
     HFI_F_WAITS_ROOM = 1u << 26, /* on the list of those who wait for transmit chunks */
@@ -157,7 +158,10 @@ typedef struct hfi_conn {
     hfi_index ready_next;   /* stack */
     hfi_index tx_next;      /* stack */
     hfi_index queue_next;   /* open: accept queue; send: those who wait for room */
-    hfi_index listener;     /* open */
+    union {
+        hfi_index listener; /* open: while unaccepted; in the watch if there is one */
+        hfi_index watch;    /* live: with HFI_F_WATCHED */
+    };
     union {
         struct {
             hfi_tick elicited_at; /* live: the last eliciting transmission */

@@ -181,6 +181,50 @@ typedef struct hfi_flight {
 
 _Static_assert(sizeof(hfi_flight) <= 256, "a flight block is at most 256 bytes");
 
+/* What a connection needs only if somebody watches it more closely than for silence; live owns it.
+ * In the block. */
+typedef struct hfi_watch {
+    hfi_index listener; /* open's, while the connection is unaccepted */
+    /* progress_within */
+    hfi_tick progress_from; /* the clock's beginning, moved by what does not count */
+    hf_seq progress_una;    /* snd.una then */
+    hfi_tick looked_at;
+    /* answer_within, idle_within */
+    hfi_tick asked_at;   /* the first new data that left since payload came */
+    hfi_tick payload_at; /* the last payload, either way */
+    /* APP_NOT_READING */
+    hfi_tick unread_from;
+    hf_seq unread_at; /* rx_read then */
+    /* doubt */
+    hfi_tick syn_ack_acked_at; /* our last ACK of the SYN-ACK */
+    hfi_tick syn_ack_heard_at; /* the last repeated one */
+    hfi_tick doubt_at;         /* of the first that counted */
+    hfi_tick check_at;         /* the open check is due */
+    uint16_t doubt_count;
+    uint16_t flags; /* HFI_W_* */
+    uint8_t doubt_reasons;
+    uint8_t passed;   /* HF_PASSED_*, told and still so */
+    uint8_t why;      /* hf_why since charged_ns */
+    hf_ns charged_ns; /* up to here the time is charged */
+    hf_ns spent_ns[HF_WHY_COUNT];
+} hfi_watch;
+
+_Static_assert(sizeof(hfi_watch) <= 160, "a watch is at most 160 bytes");
+
+/* hfi_watch.flags */
+enum {
+    HFI_W_PROGRESS_RUNS = 1,
+    HFI_W_OUR_SIDE = 2, /* since looked_at only our own side kept data back */
+    HFI_W_ASKED = 4,
+    HFI_W_UNREAD = 8,
+    HFI_W_CHECKED = 16, /* the open check has left */
+    HFI_W_ACCOUNTS = 32,
+    HFI_W_BOOKS_CLOSED = 64,
+    HFI_W_CHECK_OWED = 128, /* the next probe is the open check */
+    HFI_W_OPENED = 256,     /* seen ESTABLISHED: its clocks have begun */
+    HFI_W_REPEATED = 512    /* the SYN-ACK came again, and nothing else yet */
+};
+
 /* Tokens for stateless replies to one source prefix (RULE of RFC 5961 7: no counter that a stranger
  * can read); reply owns it. In the block. */
 typedef struct hfi_reply_bucket {
@@ -198,6 +242,8 @@ typedef struct hfi_root {
     uint64_t counts[HF_CAUSE_COUNT];
     hfi_key isn_key, ts_key, cookie_key, jitter_key, shard_key;
     hfi_pool conn_pool, segment_pool, range_pool, flight_pool, syn_pool, rx_pool, tx_pool;
+    hfi_pool watch_pool;
+    uint32_t watches_promised; /* to handshakes whose listener asks for a watch */
     hfi_tw_pool tw4, tw6;
     hfi_ports ports;
     hfi_queue tx, ready, ready_listeners, room;
@@ -224,6 +270,8 @@ typedef struct hfi_ctx {
     hfi_range *ranges;
     hfi_index *range_next;
     hfi_flight *flights;
+    hfi_watch *watches;
+    hfi_index *watch_next;
     hfi_syn_entry *syns;
     hfi_index *syn_next;
     hfi_time_wait *tw4, *tw6;
@@ -294,6 +342,26 @@ static inline const hf_tcp_options *hfi_options(const hfi_ctx *ctx, const hfi_co
 static inline hf_congestion hfi_congestion(const hfi_ctx *ctx, const hfi_conn *conn) {
     const uint32_t asked = hfi_options(ctx, conn)->congestion;
     return (hf_congestion)(asked != HF_CONGESTION_DEFAULT ? asked : ctx->limits->congestion);
+}
+
+static inline hfi_watch *hfi_watch_of(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return &ctx->watches[conn->watch];
+}
+
+/* The listener of a connection that waits to be accepted. */
+static inline hfi_index hfi_conn_listener(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return hfi_has(conn, HFI_F_WATCHED) ? hfi_watch_of(ctx, conn)->listener : conn->listener;
+}
+
+/* True if connections with these options have a watch. */
+static inline bool hfi_options_watch(const hf_tcp_options *options) {
+    return options->progress_within_ns != 0 || options->answer_within_ns != 0 ||
+           options->idle_within_ns != 0 || options->open_check_ns != 0 || options->account;
+}
+
+/* True if a watch is free that no handshake was promised. */
+static inline bool hfi_watch_free(const hfi_ctx *ctx) {
+    return hfi_pool_left(&ctx->root->watch_pool) > ctx->root->watches_promised;
 }
 
 static inline hfi_index hfi_conn_index(const hfi_ctx *ctx, const hfi_conn *conn) {

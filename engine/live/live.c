@@ -1,4 +1,4 @@
-#include "live/live.h"
+#include "live/internal.h"
 
 #define SPACING_MAX_NS (60 * HF_SECOND)
 #define KEEPALIVE_INTERVAL_DEFAULT_NS (75 * HF_SECOND)
@@ -7,6 +7,15 @@
 
 static uint32_t min_probes(const hf_tcp_options *options) {
     return options->min_probes != 0 ? options->min_probes : MIN_PROBES_DEFAULT;
+}
+
+static hf_ns keepalive_interval(const hf_tcp_options *options) {
+    return options->keepalive_interval_ns != 0 ? options->keepalive_interval_ns
+                                               : KEEPALIVE_INTERVAL_DEFAULT_NS;
+}
+
+static uint32_t keepalive_count(const hf_tcp_options *options) {
+    return options->keepalive_count != 0 ? options->keepalive_count : KEEPALIVE_COUNT_DEFAULT;
 }
 
 static hf_ns spacing_ns(const hfi_ctx *ctx, const hfi_conn *conn) {
@@ -31,11 +40,36 @@ void hfi_live_heard(hfi_ctx *ctx, hfi_conn *conn) {
     conn->flags &= ~(uint32_t)HFI_F_WARNED;
 }
 
+/* ---- An absence of our own ---- */
+
+static bool before_gap(const hfi_ctx *ctx, hfi_tick stamp) {
+    const hf_ns gap_ns = ctx->root->gap_until_ns;
+    return HFI_UNLIKELY(gap_ns != 0) && hfi_tick_lt(stamp, hfi_tick_of(gap_ns));
+}
+
+/* How many questions from before the gap still count: so many that one fresh one completes them. */
+static uint32_t kept_questions(const hf_tcp_options *options) {
+    if (options->detect_within_ns != 0) return min_probes(options) - 1;
+    return options->keepalive_idle_ns != 0 ? keepalive_count(options) - 1 : 0;
+}
+
+bool hfi_live_excused(const hfi_ctx *ctx, const hfi_conn *conn) {
+    if (!before_gap(ctx, conn->heard_at)) return false;
+    if (before_gap(ctx, conn->counted_at) || conn->unanswered == 0) return true;
+    /* Two that were counted since lie far enough apart. */
+    if (conn->unanswered >= kept_questions(hfi_options(ctx, conn)) + 2) return false;
+    return hfi_live_since_ns(ctx, conn->counted_at) < hfi_recover_patience_ns(conn);
+}
+
 void hfi_live_elicited(hfi_ctx *ctx, hfi_conn *conn) {
-    const hf_ns since_ns = (hf_ns)(uint32_t)(ctx->now_tick - conn->counted_at) * HFI_TICK_NS;
+    const hf_ns since_ns = hfi_live_since_ns(ctx, conn->counted_at);
+    const bool first = before_gap(ctx, conn->counted_at) && before_gap(ctx, conn->heard_at);
     conn->elicited_at = ctx->now_tick;
     /* A tick of tolerance: timers round to ticks, and a probe at its instant must count. */
-    if (conn->unanswered > 0 && since_ns + HFI_TICK_NS < spacing_ns(ctx, conn)) return;
+    if (!first && conn->unanswered > 0 && since_ns + HFI_TICK_NS < spacing_ns(ctx, conn)) return;
+    if (first)
+        conn->unanswered =
+            (uint8_t)hfi_min32(conn->unanswered, kept_questions(hfi_options(ctx, conn)));
     conn->counted_at = ctx->now_tick;
     if (conn->unanswered < UINT8_MAX) conn->unanswered++;
 }
@@ -50,27 +84,17 @@ static bool outstanding(const hfi_conn *conn) { return hfi_in_flight(conn) > 0; 
 static bool queued(const hfi_conn *conn) { return hfi_in_flight(conn) > 0 || hfi_unsent(conn) > 0; }
 
 static hf_ns silence_ns(const hfi_ctx *ctx, const hfi_conn *conn) {
-    return (hf_ns)(uint32_t)(ctx->now_tick - conn->heard_at) * HFI_TICK_NS;
+    return hfi_live_since_ns(ctx, conn->heard_at);
 }
 
-/* An instant on the silence clock, as a tick that is never early: heard_at was rounded down. */
 static hfi_tick after_heard(const hfi_conn *conn, hf_ns wait_ns) {
-    return conn->heard_at + 1 + hfi_tick_deadline(wait_ns);
+    return hfi_live_after(conn->heard_at, wait_ns);
 }
 
 static bool keepalive_applies(const hfi_ctx *ctx, const hfi_conn *conn) {
     if (hfi_options(ctx, conn)->keepalive_idle_ns == 0 || conn->state == HF_SYN_SENT) return false;
     if (outstanding(conn)) return false; /* RFC 9293 MUST-26 */
     return !queued(conn) || !hfi_quirk(ctx, HF_QUIRK_KEEPALIVE_STOPS_FOR_DATA);
-}
-
-static hf_ns keepalive_interval(const hf_tcp_options *options) {
-    return options->keepalive_interval_ns != 0 ? options->keepalive_interval_ns
-                                               : KEEPALIVE_INTERVAL_DEFAULT_NS;
-}
-
-static uint32_t keepalive_count(const hf_tcp_options *options) {
-    return options->keepalive_count != 0 ? options->keepalive_count : KEEPALIVE_COUNT_DEFAULT;
 }
 
 /* ---- Planning ---- */
@@ -110,14 +134,12 @@ static hfi_tick strict_next(const hfi_ctx *ctx, const hfi_conn *conn) {
     return after_heard(conn, hfi_options(ctx, conn)->detect_within_ns);
 }
 
-static hfi_tick later(hfi_tick a, hfi_tick b) { return hfi_tick_lt(a, b) ? b : a; }
-
 /* The first probe: a full idle period after the last segment heard, and after keepalive was
  * switched on. */
 static hfi_tick first_probe(const hfi_ctx *ctx, const hfi_conn *conn, hf_ns idle_ns) {
     const hfi_tick heard = after_heard(conn, idle_ns), idle = hfi_tick_deadline(idle_ns);
     const bool on_lately = (hfi_tick)(ctx->now_tick - conn->elicited_at) <= idle;
-    return on_lately ? later(heard, conn->elicited_at + 1 + idle) : heard;
+    return on_lately ? hfi_live_later(heard, conn->elicited_at + 1 + idle) : heard;
 }
 
 static hfi_tick keepalive_next(const hfi_ctx *ctx, const hfi_conn *conn) {
@@ -129,12 +151,19 @@ static hfi_tick keepalive_next(const hfi_ctx *ctx, const hfi_conn *conn) {
 /* The user timeout counts from the first transmission that brought no progress (as Linux does). A
  * peer that answers with a closed window is alive (MUST-37): then it counts from the last answer,
  * and the last question has its time. */
-static hfi_tick user_timeout_next(const hfi_ctx *ctx, const hfi_conn *conn) {
+static hfi_tick user_timeout_at(const hfi_ctx *ctx, const hfi_conn *conn) {
     const bool closed = conn->snd_wnd == 0 && conn->state >= HF_ESTABLISHED;
     if (closed && !hfi_quirk(ctx, HF_QUIRK_USER_TIMEOUT_OVERRIDES))
-        return later(after_heard(conn, hfi_options(ctx, conn)->user_timeout_ns),
-                     conn->elicited_at + hfi_tick_deadline(hfi_recover_patience_ns(conn)));
+        return hfi_live_later(after_heard(conn, hfi_options(ctx, conn)->user_timeout_ns),
+                              conn->elicited_at + hfi_tick_deadline(hfi_recover_patience_ns(conn)));
     return conn->progress_at + hfi_tick_deadline(hfi_options(ctx, conn)->user_timeout_ns);
+}
+
+/* While it would rest on an absence of our own the fresh question has its time first. */
+static hfi_tick user_timeout_next(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hfi_tick at = user_timeout_at(ctx, conn);
+    if (!hfi_live_excused(ctx, conn) || before_gap(ctx, conn->counted_at)) return at;
+    return hfi_live_later(at, conn->counted_at + hfi_tick_deadline(hfi_recover_patience_ns(conn)));
 }
 
 static bool user_timeout_applies(const hfi_ctx *ctx, const hfi_conn *conn) {
@@ -163,25 +192,28 @@ static hfi_tick after_asking(const hfi_ctx *ctx, const hfi_conn *conn, hfi_tick 
 }
 
 void hfi_live_plan(hfi_ctx *ctx, hfi_conn *conn) {
-    bool any = false;
-    hfi_tick next = 0;
-    if (hfi_options(ctx, conn)->detect_within_ns != 0) {
-        any = true;
-        next = bound_next(ctx, conn);
-        if (strict_ends(ctx, conn) && hfi_tick_lt(strict_next(ctx, conn), next))
-            next = strict_next(ctx, conn);
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    hfi_live_earliest next = {false, 0};
+    conn->timers &= (uint8_t)~HFI_T_LIVE;
+    if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED)))
+        hfi_live_look(ctx, conn);
+    else if ((options->detect_within_ns | options->keepalive_idle_ns | options->user_timeout_ns) ==
+             0)
+        return; /* the way of most segments */
+    if (options->detect_within_ns != 0) {
+        hfi_live_by(&next, bound_next(ctx, conn));
+        if (strict_ends(ctx, conn)) hfi_live_by(&next, strict_next(ctx, conn));
         tell_if_raised(ctx, conn);
     }
-    if (keepalive_applies(ctx, conn)) {
-        const hfi_tick at = keepalive_next(ctx, conn);
-        if (!any || hfi_tick_lt(at, next)) any = true, next = at;
+    if (keepalive_applies(ctx, conn)) hfi_live_by(&next, keepalive_next(ctx, conn));
+    if (user_timeout_applies(ctx, conn)) hfi_live_by(&next, user_timeout_next(ctx, conn));
+    if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED))) {
+        hfi_live_bounds_plan(ctx, conn, &next);
+        hfi_live_check_plan(ctx, conn, &next);
     }
-    if (user_timeout_applies(ctx, conn)) {
-        const hfi_tick at = user_timeout_next(ctx, conn);
-        if (!any || hfi_tick_lt(at, next)) any = true, next = at;
-    }
-    conn->timers = (uint8_t)(any ? conn->timers | HFI_T_LIVE : conn->timers & ~HFI_T_LIVE);
-    conn->live_at = any ? after_asking(ctx, conn, next) : next;
+    if (!next.any) return;
+    conn->timers |= HFI_T_LIVE;
+    conn->live_at = after_asking(ctx, conn, next.at);
 }
 
 /* ---- What is due ---- */
@@ -238,32 +270,52 @@ static void forget_questions_before_gap(hfi_ctx *ctx, hfi_conn *conn) {
     if (conn->unanswered >= wanted) conn->unanswered = (uint8_t)(wanted - 1);
 }
 
-hfi_live_verdict hfi_live_timeout(hfi_ctx *ctx, hfi_conn *conn) {
-    const hf_tcp_options *options = hfi_options(ctx, conn);
+/* The user timeout is over, but what would be held against the peer fell into our absence: it is asked
+ * once more. */
+static void ask_after_gap(hfi_ctx *ctx, hfi_conn *conn) {
+    if (before_gap(ctx, conn->counted_at)) elicit(ctx, conn);
+}
+
+static bool user_timeout_due(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return user_timeout_applies(ctx, conn) &&
+           !hfi_tick_lt(ctx->now_tick, user_timeout_next(ctx, conn));
+}
+
+/* The verdicts on silence. */
+static hfi_live_verdict silence_verdict(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const bool user_overrides = hfi_quirk(ctx, HF_QUIRK_USER_TIMEOUT_OVERRIDES) &&
+                                hfi_options(ctx, conn)->user_timeout_ns != 0;
     const bool quiet = hfi_quirk(ctx, HF_QUIRK_NO_RST_ON_GIVING_UP);
+    const bool excused = hfi_live_excused(ctx, conn);
     const hf_cause reset = conn->state == HF_SYN_SENT ? HF_CAUSE_NONE : HF_CAUSE_SENT_RST_GAVE_UP;
     if (strict_is_over(ctx, conn))
         return (hfi_live_verdict){HF_CAUSE_END_BOUND_UNSOUND, HF_CAUSE_BY_DETECT_WITHIN, reset};
     if (bound_is_over(ctx, conn))
         return (hfi_live_verdict){HF_CAUSE_END_PEER_SILENT, HF_CAUSE_BY_DETECT_WITHIN, reset};
-    if (keepalive_is_over(ctx, conn)) {
-        const bool by_user =
-            hfi_quirk(ctx, HF_QUIRK_USER_TIMEOUT_OVERRIDES) && options->user_timeout_ns != 0;
-        return (hfi_live_verdict){HF_CAUSE_END_PEER_SILENT,
-                                  by_user ? HF_CAUSE_BY_USER_TIMEOUT : HF_CAUSE_BY_KEEPALIVE_COUNT,
-                                  reset};
-    }
-    if (user_timeout_applies(ctx, conn) &&
-        !hfi_tick_lt(ctx->now_tick, user_timeout_next(ctx, conn)))
+    if (!excused && keepalive_is_over(ctx, conn))
+        return (hfi_live_verdict){
+            HF_CAUSE_END_PEER_SILENT,
+            user_overrides ? HF_CAUSE_BY_USER_TIMEOUT : HF_CAUSE_BY_KEEPALIVE_COUNT, reset};
+    if (!excused && user_timeout_due(ctx, conn))
         return (hfi_live_verdict){HF_CAUSE_END_PEER_SILENT, HF_CAUSE_BY_USER_TIMEOUT,
                                   quiet ? HF_CAUSE_NONE : reset};
+    return (hfi_live_verdict){HF_CAUSE_NONE, HF_CAUSE_NONE, HF_CAUSE_NONE};
+}
+
+hfi_live_verdict hfi_live_timeout(hfi_ctx *ctx, hfi_conn *conn) {
+    hfi_live_verdict verdict = silence_verdict(ctx, conn);
+    if (verdict.cause == HF_CAUSE_NONE && hfi_has(conn, HFI_F_WATCHED))
+        verdict = hfi_live_bounds_timeout(ctx, conn);
+    if (verdict.cause != HF_CAUSE_NONE) return verdict;
+    if (user_timeout_due(ctx, conn)) ask_after_gap(ctx, conn);
     forget_questions_before_gap(ctx, conn);
-    const bool ask_bound =
-        options->detect_within_ns != 0 && !hfi_tick_lt(ctx->now_tick, bound_next(ctx, conn));
+    const bool ask_bound = hfi_options(ctx, conn)->detect_within_ns != 0 &&
+                           !hfi_tick_lt(ctx->now_tick, bound_next(ctx, conn));
     const bool ask_keepalive =
         keepalive_applies(ctx, conn) && !hfi_tick_lt(ctx->now_tick, keepalive_next(ctx, conn));
     if (ask_bound || ask_keepalive) elicit(ctx, conn);
-    return (hfi_live_verdict){HF_CAUSE_NONE, HF_CAUSE_NONE, HF_CAUSE_NONE};
+    if (hfi_has(conn, HFI_F_WATCHED)) hfi_live_check_timeout(ctx, conn);
+    return verdict;
 }
 
 /* ---- The persist timer, RFC 9293 3.8.6.1 ---- */
@@ -299,13 +351,14 @@ hfi_live_verdict hfi_live_persist_timeout(hfi_ctx *ctx, hfi_conn *conn) {
     /* Only probes that nobody answers count: a peer that answers may stay closed for ever, MUST-37.
      */
     if (conn->unanswered == 0) conn->transmissions = 0;
-    if (conn->transmissions >= ctx->limits->persist_limit) {
+    const bool over = conn->transmissions >= ctx->limits->persist_limit;
+    if (over && !hfi_live_excused(ctx, conn)) {
         const hf_cause reset = hfi_quirk(ctx, HF_QUIRK_NO_RST_ON_GIVING_UP)
                                    ? HF_CAUSE_NONE
                                    : HF_CAUSE_SENT_RST_GAVE_UP;
         return (hfi_live_verdict){HF_CAUSE_END_PEER_SILENT, HF_CAUSE_BY_PERSIST_LIMIT, reset};
     }
-    conn->transmissions++;
+    if (!over) conn->transmissions++;
     /* No further than the attempts that the limit allows, so that they end in step (as Linux's). */
     if (conn->backoff < hfi_min32(ctx->limits->persist_limit, 20)) conn->backoff++;
     hfi_live_persist(ctx, conn);
@@ -313,31 +366,66 @@ hfi_live_verdict hfi_live_persist_timeout(hfi_ctx *ctx, hfi_conn *conn) {
     return go_on;
 }
 
+/* Is this probe the one question after the handshake? */
+static bool is_open_check(const hfi_ctx *ctx, const hfi_conn *conn) {
+    if (!hfi_has(conn, HFI_F_WATCHED)) return false;
+    hfi_watch *watch = hfi_watch_of(ctx, conn);
+    const bool owed = (watch->flags & HFI_W_CHECK_OWED) != 0;
+    watch->flags &= (uint16_t)~HFI_W_CHECK_OWED;
+    return owed;
+}
+
 void hfi_live_probe(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
     const bool window = hfi_has(conn, HFI_F_PERSIST);
     ret->tcp.seq = conn->snd_una - 1;
     ret->tcp.flags = HFI_TCP_ACK;
-    ret->cause = window ? HF_CAUSE_SENT_WINDOW_PROBE : HF_CAUSE_SENT_KEEPALIVE;
+    ret->cause = window                     ? HF_CAUSE_SENT_WINDOW_PROBE
+                 : is_open_check(ctx, conn) ? HF_CAUSE_SENT_OPEN_CHECK
+                                            : HF_CAUSE_SENT_KEEPALIVE;
     ret->a = (uint32_t)(silence_ns(ctx, conn) / HF_MS);
     ret->b = window ? conn->transmissions : conn->unanswered + 1u;
 }
 
-hf_ns hfi_live_notice_by(const hfi_ctx *ctx, const hfi_conn *conn) {
-    const hf_tcp_options *options = hfi_options(ctx, conn);
-    hf_ns by = HF_NEVER;
-    if (hfi_has(conn, HFI_F_ENDED)) return by;
-    if (options->detect_within_ns != 0) by = hfi_live_bound_ns(ctx, conn);
-    if (keepalive_applies(ctx, conn))
-        by = hfi_min64(by, options->keepalive_idle_ns +
-                               keepalive_count(options) * keepalive_interval(options));
-    if (user_timeout_applies(ctx, conn)) by = hfi_min64(by, options->user_timeout_ns);
-    if (outstanding(conn)) {
-        hf_ns limit = 0, wait = (hf_ns)conn->rto_us * HF_US;
-        for (uint32_t i = 0; i <= ctx->limits->retransmit_limit; i++) {
-            limit += hfi_min64(wait, ctx->limits->rto_max_ns);
-            wait = hfi_min64(wait * 2, ctx->limits->rto_max_ns);
-        }
-        by = hfi_min64(by, limit);
+/* ---- When would it be noticed? ---- */
+
+static void notice(hfi_live_notice *earliest, hf_ns at_ns, hf_cause by) {
+    if (at_ns < earliest->at_ns) *earliest = (hfi_live_notice){at_ns, by};
+}
+
+/* How long until retransmissions are given up. */
+static hf_ns retransmit_limit_ns(const hfi_ctx *ctx, const hfi_conn *conn) {
+    hf_ns limit = 0, wait = (hf_ns)conn->rto_us * HF_US;
+    for (uint32_t i = 0; i <= ctx->limits->retransmit_limit; i++) {
+        limit += hfi_min64(wait, ctx->limits->rto_max_ns);
+        wait = hfi_min64(wait * 2, ctx->limits->rto_max_ns);
     }
-    return by == HF_NEVER ? by : hfi_tick_past_ns(conn->heard_at, ctx->now_ns) + by;
+    return limit;
+}
+
+hfi_live_notice hfi_live_notice_by(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hf_tcp_options *options = hfi_options(ctx, conn);
+    const hf_ns heard_ns = hfi_tick_past_ns(conn->heard_at, ctx->now_ns);
+    hfi_live_notice by = {HF_NEVER, HF_CAUSE_NONE};
+    if (hfi_has(conn, HFI_F_ENDED)) return by;
+    if (options->detect_within_ns != 0)
+        notice(&by, heard_ns + hfi_live_bound_ns(ctx, conn), HF_CAUSE_BY_DETECT_WITHIN);
+    if (keepalive_applies(ctx, conn))
+        notice(&by,
+               heard_ns + options->keepalive_idle_ns +
+                   keepalive_count(options) * keepalive_interval(options),
+               HF_CAUSE_BY_KEEPALIVE_COUNT);
+    if (user_timeout_applies(ctx, conn))
+        notice(&by, heard_ns + options->user_timeout_ns, HF_CAUSE_BY_USER_TIMEOUT);
+    if (outstanding(conn))
+        notice(&by, heard_ns + retransmit_limit_ns(ctx, conn), HF_CAUSE_BY_RETRANSMIT_LIMIT);
+    if (!hfi_has(conn, HFI_F_WATCHED)) return by;
+    const hfi_live_notice watched = hfi_live_bounds_notice(ctx, conn, false);
+    notice(&by, watched.at_ns, watched.by);
+    return by;
+}
+
+hfi_live_notice hfi_live_hung_notice_by(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const bool watched = hfi_has(conn, HFI_F_WATCHED) && !hfi_has(conn, HFI_F_ENDED);
+    return watched ? hfi_live_bounds_notice(ctx, conn, true)
+                   : (hfi_live_notice){HF_NEVER, HF_CAUSE_NONE};
 }

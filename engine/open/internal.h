@@ -21,6 +21,7 @@ uint32_t hfi_open_unverified_share(const hfi_listener *listener);
 bool hfi_open_has_socket(const hfi_ctx *ctx);
 
 /* Room in the accept queue, and a connection that nobody has reserved. */
+bool hfi_open_promises_watch(const hfi_ctx *ctx, const hfi_listener *listener);
 bool hfi_open_has_place(const hfi_ctx *ctx, const hfi_listener *listener);
 
 /* A place, within the unverified share, and a SYN entry for it. */

@@ -10,6 +10,8 @@
 #include "open/internal.h"
 
 bool hfi_open_late_has_place(const hfi_ctx *ctx, const hfi_listener *listener) {
+    const bool watch = hfi_options_watch(&ctx->option_sets[listener->options].value);
+    if (watch && !hfi_watch_free(ctx)) return false;
     return listener->accept.count <= listener->backlog && hfi_pool_left(&ctx->root->conn_pool) > 0;
 }
 

@@ -92,8 +92,15 @@ bool hfi_open_has_slot(const hfi_ctx *ctx) {
     return hfi_pool_left(&ctx->root->conn_pool) > reserved && hfi_open_has_socket(ctx);
 }
 
+/* Connections of this listener have a watch: it is promised with the place. */
+bool hfi_open_promises_watch(const hfi_ctx *ctx, const hfi_listener *listener) {
+    return !hfi_quirk(ctx, HF_QUIRK_LATE_SLOT_CHECK) &&
+           hfi_options_watch(&ctx->option_sets[listener->options].value);
+}
+
 bool hfi_open_has_place(const hfi_ctx *ctx, const hfi_listener *listener) {
     if (hfi_quirk(ctx, HF_QUIRK_LATE_SLOT_CHECK)) return hfi_open_late_has_place(ctx, listener);
+    if (hfi_open_promises_watch(ctx, listener) && !hfi_watch_free(ctx)) return false;
     return listener->accept.count + listener->handshaking < listener->backlog &&
            hfi_open_has_slot(ctx);
 }

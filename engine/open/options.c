@@ -1,13 +1,23 @@
 /* Option sets: hf_tcp_options, interned, since most connections of a program have the same. */
 #include "open/open.h"
 
+static bool watches_equal(const hf_tcp_options *a, const hf_tcp_options *b) {
+    return a->progress_within_ns == b->progress_within_ns &&
+           a->min_progress_bytes == b->min_progress_bytes &&
+           a->answer_within_ns == b->answer_within_ns && a->idle_within_ns == b->idle_within_ns &&
+           a->progress_action == b->progress_action && a->answer_action == b->answer_action &&
+           a->idle_action == b->idle_action && a->open_check_ns == b->open_check_ns &&
+           a->account == b->account;
+}
+
 static bool options_equal(const hf_tcp_options *a, const hf_tcp_options *b) {
     return a->detect_within_ns == b->detect_within_ns && a->detect_strict == b->detect_strict &&
            a->min_probes == b->min_probes && a->keepalive_idle_ns == b->keepalive_idle_ns &&
            a->keepalive_interval_ns == b->keepalive_interval_ns &&
            a->keepalive_count == b->keepalive_count && a->user_timeout_ns == b->user_timeout_ns &&
            a->send_bytes == b->send_bytes && a->receive_bytes == b->receive_bytes &&
-           a->no_delay == b->no_delay && a->ttl == b->ttl && a->traffic_class == b->traffic_class;
+           a->no_delay == b->no_delay && a->ttl == b->ttl && a->traffic_class == b->traffic_class &&
+           watches_equal(a, b);
 }
 
 uint32_t hfi_open_options_hold(hfi_ctx *ctx, const hf_tcp_options *options) {

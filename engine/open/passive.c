@@ -79,6 +79,7 @@ static void append_entry(hfi_ctx *ctx, hfi_index index) {
         ctx->syns[entry->previous].next = index;
     listener->newest = index;
     listener->handshaking++;
+    if (hfi_open_promises_watch(ctx, listener)) ctx->root->watches_promised++;
     listener->young++;
 }
 
@@ -94,6 +95,7 @@ static void unlink_syn(hfi_ctx *ctx, hfi_index index) {
     else
         ctx->syns[entry->next].previous = entry->previous;
     listener->handshaking--;
+    if (hfi_open_promises_watch(ctx, listener)) ctx->root->watches_promised--;
     listener->young -= entry->attempts == 1;
 }
 

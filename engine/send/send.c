@@ -82,9 +82,15 @@ static bool send_again(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t m
 
 /* ---- New data ---- */
 
+/* Nagle (RFC 9293 3.7.4), as Minshall: one small segment in flight at a time. */
+static bool may_be_small(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return hfi_options(ctx, conn)->no_delay || hfi_in_flight(conn) == 0 ||
+           !hfi_has(conn, HFI_F_SMALL_IN_FLIGHT) || hfi_has(conn, HFI_F_FIN_QUEUED);
+}
+
 /* cwnd keeps data back that the peer's window would take: what is in flight now proves the window
  * (RFC 7661 4.3). */
-static void note_cwnd_limited(hfi_ctx *ctx, const hfi_conn *conn) {
+static void note_cwnd_limited(const hfi_ctx *ctx, const hfi_conn *conn) {
     if (conn->flight == HFI_NONE) return;
     hfi_flight *flight = &ctx->flights[conn->flight];
     flight->cwnd_limited = true;
@@ -93,22 +99,20 @@ static void note_cwnd_limited(hfi_ctx *ctx, const hfi_conn *conn) {
 
 /* How many of the unsent bytes may go now, by both windows; 0 if waiting is better (RFC 9293
  * 3.8.6.2.1). */
-static uint32_t payload_to_send(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max) {
+static uint32_t payload_to_send(const hfi_ctx *ctx, const hfi_conn *conn, uint32_t super_max) {
     const uint32_t data = hfi_unsent(conn), window = usable_window(conn), mss = conn->mss;
     const uint32_t pipe = hfi_segq_pipe(ctx, conn);
     const uint32_t room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
     const uint32_t wanted = hfi_min32(data, window);
     const uint32_t limit = hfi_min32(wanted, hfi_min32(room, super_max));
     if (room < wanted) note_cwnd_limited(ctx, conn);
-    const bool may_be_small = hfi_options(ctx, conn)->no_delay || hfi_in_flight(conn) == 0 ||
-                              !hfi_has(conn, HFI_F_SMALL_IN_FLIGHT) ||
-                              hfi_has(conn, HFI_F_FIN_QUEUED);
+    const bool small = may_be_small(ctx, conn);
     /* Whole segments; a short end goes along only if nothing keeps small segments back. */
-    if (limit >= mss) return limit == data && may_be_small ? limit : limit - limit % mss;
+    if (limit >= mss) return limit == data && small ? limit : limit - limit % mss;
     if (limit == 0) return 0;
     if (room < hfi_min32(data, mss) && hfi_in_flight(conn) > 0) return 0;
     if ((conn->pending & HFI_P_OVERRIDE) != 0) return limit;
-    if (!may_be_small) return 0;
+    if (!small) return 0;
     if (limit == data || limit >= conn->snd_max_wnd / 2) return limit;
     return 0;
 }
@@ -177,4 +181,41 @@ bool hfi_send_next(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departu
     /* At most half of cwnd in one super-segment, so that the ACK clock keeps ticking. */
     const uint32_t half = conn->cwnd / 2 - conn->cwnd / 2 % conn->mss;
     return send_new(ctx, conn, hfi_max32(hfi_min32(max, half), conn->mss), ret);
+}
+
+/* ---- Why not? ---- */
+
+/* Data is queued and nothing is lost: what payload_to_send says no to, or else the descriptor that was
+ * missing. */
+static hf_why held_back_by(const hfi_ctx *ctx, const hfi_conn *conn, uint32_t pipe) {
+    const uint32_t data = hfi_unsent(conn), window = usable_window(conn);
+    const uint32_t limit = hfi_min32(data, window), mss = conn->mss;
+    const uint32_t room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
+    if (window == 0) return HF_WHY_PEER_WINDOW;
+    if (room < hfi_min32(limit, mss)) return HF_WHY_CONGESTION;
+    if (limit >= mss) return HF_WHY_MEMORY;
+    if (limit < data && limit < conn->snd_max_wnd / 2) return HF_WHY_SILLY_WINDOW;
+    if (may_be_small(ctx, conn)) return HF_WHY_MEMORY;
+    return limit < data ? HF_WHY_SILLY_WINDOW : HF_WHY_NAGLE;
+}
+
+static bool waits_for_timer(const hfi_conn *conn) {
+    return conn->backoff > 0 && hfi_in_flight(conn) > 0 && hfi_has(conn, HFI_F_LOSS);
+}
+
+hf_why hfi_send_why(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const bool fin = hfi_has(conn, HFI_F_FIN_QUEUED) && !hfi_has(conn, HFI_F_FIN_SENT);
+    const uint32_t lost = conn->flight != HFI_NONE ? ctx->flights[conn->flight].lost_bytes : 0;
+    const uint32_t pipe = hfi_segq_pipe(ctx, conn);
+    if (hfi_has(conn, HFI_F_WAITS_NEIGHBOR)) return HF_WHY_NEIGHBOR;
+    if (hfi_has(conn, HFI_F_IN_TX) && (conn->pending & (HFI_P_DATA | HFI_P_RESEND)) != 0 &&
+        (lost > 0 || hfi_unsent(conn) > 0 || fin))
+        return HF_WHY_DRIVER;
+    if (waits_for_timer(conn)) return HF_WHY_RTO;
+    if (lost > 0)
+        return pipe + hfi_min32(lost, conn->mss) > conn->cwnd ? HF_WHY_CONGESTION : HF_WHY_MEMORY;
+    if (hfi_unsent(conn) == 0 && !fin)
+        return hfi_has(conn, HFI_F_WAITS_ROOM) ? HF_WHY_MEMORY : HF_WHY_APPLICATION;
+    if (hfi_unsent(conn) == 0) return usable_window(conn) > 0 ? HF_WHY_MEMORY : HF_WHY_PEER_WINDOW;
+    return held_back_by(ctx, conn, pipe);
 }

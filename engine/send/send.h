@@ -44,6 +44,9 @@ bool hfi_send_next(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departu
 /* True if data waits and nothing in flight will bring an ACK: the persist timer must run. */
 bool hfi_send_blocked(const hfi_conn *conn);
 
+/* What keeps the connection, whose handshake is done, from sending more now. */
+hf_why hfi_send_why(const hfi_ctx *ctx, const hfi_conn *conn);
+
 /* Throws away everything queued. */
 void hfi_send_end(hfi_ctx *ctx, hfi_conn *conn);
 

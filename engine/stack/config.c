@@ -29,6 +29,7 @@ void hf_config_default(hf_config *config) {
     config->time_wait = 4096;
     config->time_wait6 = 1024;
     config->flights = 1024;
+    config->watches = 1024;
     config->segments = 16384;
     config->ranges = 4096;
     config->option_sets = 64;
@@ -116,6 +117,7 @@ const char *hf_config_problem(const hf_config *c) {
         {c->time_wait < index_max && c->time_wait6 < index_max,
          "time_wait: give at most 268,435,455"},
         {c->flights >= 1, "flights: give at least 1, at best as many as conns"},
+        {c->watches < index_max, "watches: give at most 268,435,455"},
         {c->segments >= 1, "segments: give at least 1, at best 16 for each flight"},
         {c->option_sets >= 1 && c->option_sets <= 65535, "option_sets: give 1 to 65,535"},
         {c->interfaces >= 1 && c->interfaces <= 255, "interfaces: give 1 to 255"},

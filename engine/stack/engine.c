@@ -47,6 +47,8 @@ static void tcp_areas(layout *l, hfi_ctx *ctx, const hf_config *c) {
     ctx->ranges = area(l, c->ranges, sizeof(hfi_range));
     ctx->range_next = area(l, c->ranges, sizeof(hfi_index));
     ctx->flights = area(l, c->flights, sizeof(hfi_flight));
+    ctx->watches = area(l, c->watches, sizeof(hfi_watch));
+    ctx->watch_next = area(l, c->watches, sizeof(hfi_index));
     ctx->syns = area(l, c->syn_entries, sizeof(hfi_syn_entry));
     ctx->syn_next = area(l, c->syn_entries, sizeof(hfi_index));
     ctx->tw4 = area(l, c->time_wait, sizeof(hfi_time_wait));
@@ -103,6 +105,7 @@ static void init_pools(hfi_engine *e, const hf_config *c) {
     hfi_pool_init(&root->conn_pool, ctx->conn_next, c->conns);
     hfi_pool_init(&root->range_pool, ctx->range_next, c->ranges);
     hfi_segq_init(ctx, c->segments, c->flights);
+    hfi_pool_init(&root->watch_pool, ctx->watch_next, c->watches);
     hfi_pool_init(&root->syn_pool, ctx->syn_next, c->syn_entries);
     hfi_pool_init(&root->rx_pool, ctx->rx.next, c->rx_chunks);
     hfi_pool_init(&root->tx_pool, ctx->tx.next, c->tx_chunks);

@@ -23,6 +23,10 @@ static bool options_good(const hf_tcp_options *options) {
     const hf_ns longest = UINT64_C(86400) * 20 * HF_SECOND; /* stamps reach 24 days */
     return options->detect_within_ns <= longest && options->keepalive_idle_ns <= longest &&
            options->keepalive_interval_ns <= longest && options->user_timeout_ns <= longest &&
+           options->progress_within_ns <= longest && options->answer_within_ns <= longest &&
+           options->idle_within_ns <= longest && options->open_check_ns <= longest &&
+           options->progress_action <= HF_BOUND_REPORT &&
+           options->answer_action <= HF_BOUND_REPORT && options->idle_action <= HF_BOUND_REPORT &&
            options->send_bytes <= UINT32_C(1) << 30 && options->receive_bytes <= UINT32_C(1) << 30;
 }
 
@@ -247,11 +251,17 @@ hf_err hf_conn_options_set(hf_engine *engine, hf_conn handle, const hf_tcp_optio
     if (!options_good(options)) return HF_ARGUMENT;
     const uint32_t set = hfi_open_options_hold(&e->ctx, options);
     if (set == HFI_NONE) return HF_NO_OPTION_SLOT;
-    const bool keepalive_was_on = hfi_options(&e->ctx, conn)->keepalive_idle_ns != 0;
-    hfi_open_options_drop(&e->ctx, conn->options);
-    conn->options = (uint16_t)set;
-    if (!keepalive_was_on) hfi_live_keepalive_on(&e->ctx, conn);
-    hfi_tcp_settle(&e->ctx, conn);
+    const hf_err err = hfi_tcp_set_options(&e->ctx, conn, set);
+    if (err != HF_OK) hfi_open_options_drop(&e->ctx, set);
+    return err;
+}
+
+hf_err hf_why_not_sending(const hf_engine *engine, hf_conn handle, hf_not_sending *ret) {
+    const hfi_engine *e = hfi_of_const(engine);
+    const hfi_conn *conn = hfi_conn_of(e, handle);
+    if (conn == NULL) return HF_STALE;
+    if (conn->state < HF_ESTABLISHED && !hfi_has(conn, HFI_F_ENDED)) return HF_STATE;
+    hfi_live_why(&e->ctx, conn, ret);
     return HF_OK;
 }
 
@@ -262,3 +272,12 @@ hf_err hf_conn_options_get(const hf_engine *engine, hf_conn handle, hf_tcp_optio
     *ret_options = *hfi_options(&e->ctx, conn);
     return HF_OK;
 }
+
+/* An array, not pointers: nothing here needs relocating, so nothing is data that can be written. */
+static const char why_names[HF_WHY_COUNT][16] = {
+#define HF_WHY_ROW(name, words, sentence) #name,
+#include <hf/why.def>
+#undef HF_WHY_ROW
+};
+
+const char *hf_why_name(hf_why why) { return why < HF_WHY_COUNT ? why_names[why] : "?"; }

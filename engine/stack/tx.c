@@ -150,7 +150,10 @@ void hfi_tx_fill(hfi_engine *e, size_t wanted) {
         const hfi_index index = hfi_queue_pop(ctx, list, HFI_LINK_TX);
         hfi_conn *conn = &ctx->conns[index];
         const turn result = serve(e, conn);
-        if (result == TURN_WAITS) continue;
+        if (result == TURN_WAITS) {
+            hfi_tcp_settle(ctx, conn);
+            continue;
+        }
         if (result == TURN_MORE)
             hfi_queue_push(ctx, list, HFI_LINK_TX, index);
         else

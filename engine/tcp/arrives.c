@@ -20,6 +20,7 @@ static hfi_outcome continue_in(hfi_ctx *ctx, hfi_index conn, hf_cause cause,
                                const hfi_arrival *arrival, hfi_effects *effects) {
     hfi_outcome out = {HF_VERDICT_TOOK, cause, conn, 0, 0};
     hfi_live_begin(ctx, &ctx->conns[conn]);
+    hfi_live_watch(ctx, &ctx->conns[conn]); /* free: the handshake had it promised */
     hfi_receive_timestamp(ctx, &ctx->conns[conn], &arrival->tcp);
     const bool more = arrival->tcp.payload_bytes > 0 || (arrival->tcp.flags & HFI_TCP_FIN) != 0;
     if (more) hfi_tcp_steps(ctx, &ctx->conns[conn], arrival, effects);

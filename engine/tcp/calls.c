@@ -35,10 +35,13 @@ hf_err hfi_tcp_connect(hfi_ctx *ctx, hfi_open_how *how, hfi_index *ret_conn) {
     how->first_free_at_ns = HF_NEVER;
     /* First of all: choosing may take a pair out of TIME_WAIT, and must not do so in vain. */
     if (!hfi_open_has_slot(ctx)) return HF_NO_CONNECTION_SLOT;
+    if (hfi_options_watch(&ctx->option_sets[how->options].value) && !hfi_watch_free(ctx))
+        return HF_NO_MEMORY;
     hf_err err = choose_port(ctx, how);
     if (err == HF_OK) err = hfi_open_connect(ctx, how, ret_conn);
     if (err != HF_OK) return err;
     hfi_live_begin(ctx, &ctx->conns[*ret_conn]);
+    hfi_live_watch(ctx, &ctx->conns[*ret_conn]);
     hfi_tcp_settle(ctx, &ctx->conns[*ret_conn]);
     return HF_OK;
 }
@@ -147,6 +150,7 @@ void hfi_tcp_try_free(hfi_ctx *ctx, hfi_conn *conn) {
     if (!gone || hfi_has(conn, HFI_F_IN_TX | HFI_F_IN_READY)) return;
     if (!hfi_has(conn, HFI_F_RELEASED)) conn->generation++;
     hfi_receive_end(ctx, conn);
+    hfi_live_unwatch(ctx, conn);
     hfi_open_options_drop(ctx, conn->options);
     if (conn->path != HFI_NONE) hfi_path_give(&ctx->paths, conn->path);
     conn->path = HFI_NONE;
@@ -189,6 +193,20 @@ void hfi_tcp_time_wait(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
     hfi_close_time_wait(ctx, conn);
 }
 
+hf_err hfi_tcp_set_options(hfi_ctx *ctx, hfi_conn *conn, uint32_t option_set) {
+    const uint16_t before = conn->options;
+    const bool keepalive_was_on = hfi_options(ctx, conn)->keepalive_idle_ns != 0;
+    conn->options = (uint16_t)option_set;
+    if (!hfi_has(conn, HFI_F_ENDED) && !hfi_live_watch(ctx, conn)) {
+        conn->options = before;
+        return HF_NO_MEMORY;
+    }
+    if (!keepalive_was_on && !hfi_has(conn, HFI_F_ENDED)) hfi_live_keepalive_on(ctx, conn);
+    hfi_open_options_drop(ctx, before);
+    hfi_tcp_settle(ctx, conn);
+    return HF_OK;
+}
+
 /* ---- STATUS ---- */
 
 void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *ret) {
@@ -216,7 +234,12 @@ void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *re
     ret->bytes_from_app = conn->bytes_acked + hfi_held(conn);
     ret->bytes_received = conn->bytes_to_app + hfi_readable(conn) + hfi_drained(conn);
     ret->last_heard_ns = hfi_tick_past_ns(conn->heard_at, ctx->now_ns);
-    ret->notice_by_ns = hfi_live_notice_by(ctx, conn);
+    const hfi_live_notice notice = hfi_live_notice_by(ctx, conn);
+    ret->notice_by_ns = notice.at_ns;
+    ret->notice_by = notice.by;
+    ret->hung_notice_by_ns = hfi_live_hung_notice_by(ctx, conn).at_ns;
+    ret->bounds_passed = hfi_has(conn, HFI_F_WATCHED) ? hfi_watch_of(ctx, conn)->passed : 0;
+    hfi_live_doubt(ctx, conn, &ret->doubt);
     ret->detect_within_ns = hfi_live_bound_ns(ctx, conn);
     ret->unanswered = conn->unanswered;
     ret->retransmissions = conn->retransmissions;

@@ -70,12 +70,16 @@ static bool emit_handshake(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
 
 static bool emit_data(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
     if ((conn->pending & (HFI_P_DATA | HFI_P_RESEND)) == 0) return false;
+    const hf_seq before = conn->snd_nxt;
     if (!hfi_send_next(ctx, conn, super_max, ret)) {
         conn->pending &= (uint16_t) ~(HFI_P_DATA | HFI_P_RESEND | HFI_P_OVERRIDE);
         hfi_live_persist(ctx, conn);
         return false;
     }
     hfi_live_elicited(ctx, conn);
+    if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED)) && conn->snd_nxt != before &&
+        ret->tcp.payload_bytes > 0)
+        hfi_live_payload_out(ctx, conn);
     return true;
 }
 

@@ -55,7 +55,10 @@ static hf_cause outside_window(step *s) {
     if ((s->seg->flags & HFI_TCP_RST) != 0) return drop(s, HF_CAUSE_DROP_RST_OUT_OF_WINDOW);
     if ((s->seg->flags & HFI_TCP_SYN) != 0) {
         const bool again = s->seg->seq == s->conn->irs && (s->seg->flags & HFI_TCP_ACK) != 0;
-        if (again) return answer(s, HF_CAUSE_SENT_ACK_DUPLICATE, HF_CAUSE_TOOK_SYN_ACK_REPEATED);
+        if (again) {
+            hfi_live_syn_ack_again(s->ctx, s->conn);
+            return answer(s, HF_CAUSE_SENT_ACK_DUPLICATE, HF_CAUSE_TOOK_SYN_ACK_REPEATED);
+        }
         hfi_close_challenge(s->ctx, s->conn);
         return drop(s, HF_CAUSE_DROP_SYN_IN_WINDOW);
     }
@@ -92,8 +95,12 @@ static hf_cause check_rst(step *s) {
     }
     hfi_live_heard(s->ctx, s->conn);
     const bool refused = s->conn->state == HF_SYN_RECEIVED;
-    hfi_close_end(s->ctx, s->conn, refused ? HF_CAUSE_END_REFUSED : HF_CAUSE_END_PEER_RESET,
-                  HF_CAUSE_BY_RST, HF_CAUSE_NONE);
+    const bool never_taken = hfi_live_never_taken(s->ctx, s->conn);
+    hfi_close_end(s->ctx, s->conn,
+                  refused       ? HF_CAUSE_END_REFUSED
+                  : never_taken ? HF_CAUSE_END_NOT_ACCEPTED
+                                : HF_CAUSE_END_PEER_RESET,
+                  never_taken ? HF_CAUSE_BY_OPEN_CHECK : HF_CAUSE_BY_RST, HF_CAUSE_NONE);
     return HF_CAUSE_TOOK_RST;
 }
 
@@ -233,6 +240,7 @@ static hf_cause take_data(step *s) {
     const bool took = cause == HF_CAUSE_TOOK_DATA || cause == HF_CAUSE_TOOK_DATA_OUT_OF_ORDER ||
                       cause == HF_CAUSE_TOOK_DATA_FILLED_GAP;
     if (!took) s->action = HF_VERDICT_DROPPED;
+    if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED)) && took) hfi_live_payload_in(s->ctx, conn);
     /* RFC 4861 7.3.1: new data in order shows that our ACKs arrive. */
     if (cause == HF_CAUSE_TOOK_DATA || cause == HF_CAUSE_TOOK_DATA_FILLED_GAP)
         s->effects->reachable = conn->path;

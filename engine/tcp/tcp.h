@@ -79,6 +79,10 @@ void hfi_tcp_release(hfi_ctx *ctx, hfi_conn *conn);
 void hfi_tcp_take_unread(hfi_ctx *ctx);
 hfi_index hfi_tcp_accept(hfi_ctx *ctx, hfi_index listener);
 void hfi_tcp_unlisten(hfi_ctx *ctx, hfi_index listener);
+/* Other options, held by the caller; the old ones are given back. HF_NO_MEMORY: no watch is free, and all
+ * is as before. */
+hf_err hfi_tcp_set_options(hfi_ctx *ctx, hfi_conn *conn, uint32_t option_set);
+
 void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *ret);
 
 /* ICMP reports about the tuple; `seq` is the quoted sequence number (RFC 5927 4.1). */

@@ -6,6 +6,7 @@ void hfi_tcp_settle(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_close_shrink(ctx, conn);
     if (hfi_has(conn, HFI_F_ENDED)) {
         hfi_wheel_cancel(&ctx->wheel, id);
+        hfi_live_ended(ctx, conn);
         hfi_tcp_try_free(ctx, conn);
         hfi_tcp_take_unread(ctx);
         return;
@@ -32,8 +33,18 @@ static void give_up(hfi_ctx *ctx, hfi_conn *conn, hf_cause cause, hf_cause mecha
     hfi_close_end(ctx, conn, cause, mechanism, reset);
 }
 
+/* The attempts are used up, but we were away ourselves: it is asked once more. */
+static bool asks_after_gap(hfi_ctx *ctx, hfi_conn *conn, uint16_t question) {
+    if (!hfi_live_excused(ctx, conn)) return false;
+    hfi_recover_restart_timer(ctx, conn);
+    hfi_conn_owe(ctx, conn, question);
+    return true;
+}
+
 static void handshake_timeout(hfi_ctx *ctx, hfi_conn *conn) {
-    if (hfi_open_timeout(ctx, conn))
+    if (!hfi_open_timeout(ctx, conn)) return;
+    const uint16_t question = conn->state == HF_SYN_SENT ? HFI_P_SYN : HFI_P_SYN_ACK;
+    if (!asks_after_gap(ctx, conn, question))
         give_up(ctx, conn, HF_CAUSE_END_SYN_UNANSWERED, HF_CAUSE_BY_RETRANSMIT_LIMIT,
                 HF_CAUSE_NONE);
 }
@@ -47,6 +58,7 @@ static void persist_timeout(hfi_ctx *ctx, hfi_conn *conn) {
 
 static void retransmit_timeout(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
     if (hfi_recover_timeout(ctx, conn)) {
+        if (asks_after_gap(ctx, conn, HFI_P_RESEND)) return;
         const hf_cause reset = hfi_quirk(ctx, HF_QUIRK_NO_RST_ON_GIVING_UP)
                                    ? HF_CAUSE_NONE
                                    : HF_CAUSE_SENT_RST_GAVE_UP;

@@ -53,6 +53,7 @@ typedef struct hf_config {
     uint32_t time_wait;   /* TIME_WAIT entries of IPv4 pairs */
     uint32_t time_wait6;  /* and of IPv6 pairs */
     uint32_t flights;     /* connections that may have data in flight at once */
+    uint32_t watches;     /* connections with progress_within and its like, in use or doubted */
     uint32_t segments;    /* segment descriptors, 32 bytes each */
     uint32_t ranges;      /* out-of-order ranges, 16 bytes each */
     uint32_t option_sets; /* distinct hf_tcp_options in use at once */

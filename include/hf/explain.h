@@ -54,6 +54,9 @@ size_t hf_explain_record(const hf_trace_record *record, char *to, size_t size);
 /* Why a connection ended and what became of its bytes, two or three sentences. */
 size_t hf_explain_end(const hf_end *end, char *to, size_t size);
 
+/* What keeps a connection from sending, and where its time went if it keeps books. */
+size_t hf_explain_why(const hf_not_sending *why, char *to, size_t size);
+
 /* An address as RFC 5952 writes it (without its zone). */
 size_t hf_explain_addr(const hf_addr *addr, char *to, size_t size);
 

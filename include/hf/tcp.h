@@ -17,6 +17,10 @@ typedef enum hf_congestion {
     HF_CONGESTION_NEWRENO /* RFC 5681, RFC 3465 */
 } hf_congestion;
 
+/* What a bound does when its time is over: the connection ends by RST, or HF_EVENT_BOUND tells it once,
+ * and again only after the matter was good in between. */
+typedef enum hf_bound_action { HF_BOUND_END, HF_BOUND_REPORT } hf_bound_action;
+
 /* Options of a connection, or of every connection that a listener gives. All zero is a good
  * default, without any bound on silence: hf_conn_status then says notice_by = HF_NEVER for an idle
  * connection. */
@@ -34,6 +38,20 @@ typedef struct hf_tcp_options {
     uint8_t ttl;            /* 0 means 64, MUST-49 */
     uint8_t traffic_class;  /* DSCP and ECN bits, MUST-48 */
     uint8_t congestion;     /* hf_congestion */
+
+    /* The siblings of detect_within; 0 is off. docs/PROMISES.md has the exact rules. Each takes a
+     * watch (hf_config.watches). */
+    hf_ns progress_within_ns; /* the peer answers but takes no data: PEER_STUCK. APP_NOT_READING has
+                                 the same time, and only ever reports */
+    uint32_t min_progress_bytes; /* that many must be acknowledged in that time; 0 means 1 */
+    hf_ns
+        answer_within_ns; /* we have sent and no payload comes: PEER_NOT_ANSWERING, a hung program */
+    hf_ns idle_within_ns; /* no payload either way: IDLE, the supervisor's bound */
+    hf_bound_action progress_action, answer_action, idle_action;
+    hf_ns
+        open_check_ns; /* a connecting side that has heard nothing but the handshake asks once, so long
+                            after it, whether the peer has the connection */
+    bool account;      /* keep books of why nothing was sent: hf_why_not_sending */
 } hf_tcp_options;
 
 /* ---- OPEN ---- */
@@ -157,6 +175,28 @@ hf_err hf_release(hf_engine *engine, hf_conn conn);
 
 /* ---- STATUS. How a connection ended: hf/end.h. ---- */
 
+/* Bounds whose time is over now, or signs of trouble, of a connection that goes on. */
+enum {
+    HF_PASSED_PROGRESS = 1,       /* the peer takes no data */
+    HF_PASSED_ANSWER = 2,         /* the peer's application does not answer */
+    HF_PASSED_IDLE = 4,           /* no payload either way */
+    HF_PASSED_APP_NOT_READING = 8 /* what has arrived is not read by our own application */
+};
+
+/* Why the client may doubt that the peer has taken the connection (PEER_MAY_NOT_HAVE_ACCEPTED). It is
+ * no verdict: a lost ACK, a duplicated segment or a server that defers its accept look the same. */
+enum {
+    HF_DOUBT_SYN_ACK_REPEATED =
+        1,                    /* the SYN-ACK came again, though we had acknowledged it long ago */
+    HF_DOUBT_DATA_IGNORED = 2 /* and data that we sent before was not acknowledged */
+};
+
+typedef struct hf_doubt {
+    uint32_t count;    /* late repeated SYN-ACKs; 2 or more are a doubt, 0 after any byte or ACK */
+    hf_ns first_at_ns; /* the first of them */
+    uint32_t reasons;  /* HF_DOUBT_* */
+} hf_doubt;
+
 typedef struct hf_conn_status {
     hf_state state;
     hf_addr local, remote;
@@ -174,11 +214,36 @@ typedef struct hf_conn_status {
     uint32_t unanswered;      /* eliciting transmissions since last heard */
     uint32_t retransmissions; /* since the connection began */
     hf_cause soft_error;      /* the last ICMP trouble, or NONE */
+    hf_cause notice_by;       /* by which bound notice_by_ns would be: HF_CAUSE_BY_*, or NONE */
+    hf_ns hung_notice_by_ns;  /* if only the peer's program hung now; HF_NEVER */
+    uint32_t bounds_passed;   /* HF_PASSED_* */
+    hf_doubt doubt;
 } hf_conn_status;
 
 hf_err hf_conn_status_get(const hf_engine *engine, hf_conn conn, hf_conn_status *ret_status);
 
-/* Changes the options of a living connection. Copies. HF_ARGUMENT, HF_NO_MEMORY (option sets). */
+/* What keeps a connection from sending more: HF_WHY_APPLICATION, HF_WHY_PEER_WINDOW ... of why.def. */
+typedef enum hf_why {
+#define HF_WHY_ROW(name, words, sentence) HF_WHY_##name,
+#include <hf/why.def>
+#undef HF_WHY_ROW
+    HF_WHY_COUNT
+} hf_why;
+
+typedef struct hf_not_sending {
+    hf_why why;
+    bool accounted;             /* the connection keeps books: option `account` */
+    hf_ns total_ns;             /* since it is ESTABLISHED, or the option was set; to its end */
+    hf_ns for_ns[HF_WHY_COUNT]; /* how much of it each took; the sum is total_ns exactly */
+} hf_not_sending;
+
+/* Says what keeps the connection from sending. HF_STATE before the handshake is done. */
+hf_err hf_why_not_sending(const hf_engine *engine, hf_conn conn, hf_not_sending *ret);
+
+const char *hf_why_name(hf_why why);
+
+/* Changes the options of a living connection. Copies. HF_ARGUMENT, HF_NO_OPTION_SLOT, HF_NO_MEMORY
+ * (watches). */
 hf_err hf_conn_options_set(hf_engine *engine, hf_conn conn, const hf_tcp_options *options);
 hf_err hf_conn_options_get(const hf_engine *engine, hf_conn conn, hf_tcp_options *ret_options);
 
