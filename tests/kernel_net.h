@@ -98,7 +98,7 @@ static inline void net_make(void) {
 }
 
 static inline void net_cut(const char *ports) {
-    char command[400];
+    char command[600];
     snprintf(command, sizeof command, "nft add element inet cut ports { %s }", ports);
     net_run_there(command);
 }
