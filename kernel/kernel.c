@@ -645,7 +645,7 @@ static hf_watch_verdict judged(hf_watch *watch, hf_watch_verdict verdict, hf_cau
 }
 
 static bool is_silent(const hf_watch *watch, const struct info *info, hf_ns now_ns) {
-    const uint32_t need = is_handshaking(info) ? watch->syns : NEED;
+    const uint32_t need = is_handshaking(info) ? watch->syns : (uint32_t)NEED;
     return watch->bounds.silent_ns > 0 && watch->silence_ns >= watch->silent_bound_ns + TICK_NS &&
            watch->unanswered >= need && now_ns >= watch->poked_at_ns + ANSWER_NS;
 }

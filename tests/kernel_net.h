@@ -145,6 +145,16 @@ static inline int net_connect(bool is6, uint16_t port) {
     return fd;
 }
 
+/* The same from a dual-stack socket, to ::ffff:10.77.0.2. */
+static inline int net_connect_mapped(uint16_t port) {
+    struct sockaddr_in6 name = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    inet_pton(AF_INET6, "::ffff:10.77.0.2", &name.sin6_addr);
+    if (connect(fd, (const struct sockaddr *)&name, sizeof name) != 0 && errno != EINPROGRESS)
+        net_die("connect");
+    return fd;
+}
+
 static inline int net_accept(int listener) {
     for (int i = 0; i < 500; i++) {
         const int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

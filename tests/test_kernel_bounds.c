@@ -37,7 +37,7 @@ static const char *const kind_names[] = {[IDLE] = "idle",
 typedef struct test_case {
     kind kind;
     uint16_t bound_s;
-    bool cut, is6, lossy;
+    bool cut, is6, lossy, dual; /* dual: an IPv6 socket to a mapped IPv4 address */
     hf_watch_verdict expected;
     hf_phase phase; /* whose hold must be kept */
     uint16_t port;
@@ -114,7 +114,7 @@ static pid_t stoppable_reader(int fd) {
 static void set_up(test_case *c) {
     c->listener =
         net_listen(c->is6, c->port, 8, c->kind == ZERO_WINDOW || c->kind == STUCK ? 4096 : 0);
-    c->ours = net_connect(c->is6, c->port);
+    c->ours = c->dual ? net_connect_mapped(c->port) : net_connect(c->is6, c->port);
     begin_watch(c);
     c->theirs = net_accept(c->listener);
     c->next_ns = hf_kernel_now();
@@ -227,7 +227,10 @@ static void report(const test_case *c, bool good, const char *what) {
     char words[400];
     hf_watch_text(&c->watch, words, sizeof words);
     printf("%s: %s%s, %u s, %s: %s%s\n", good ? "ok" : "FAIL", kind_names[c->kind],
-           c->is6 ? " IPv6" : "", c->bound_s, c->cut ? "cut" : "alive", words, what);
+           c->is6    ? " IPv6"
+           : c->dual ? " dual stack"
+                     : "",
+           c->bound_s, c->cut ? "cut" : "alive", words, what);
     if (!good) failures++;
 }
 
@@ -363,6 +366,10 @@ int main(int argc, char **argv) {
     add_cuts(3, false);
     add_cuts(5, false);
     add_cuts(is_long ? 30 : 3, true);
+    add(IDLE, 3, true, false, HF_WATCH_PEER_SILENT, HF_PHASE_IDLE);
+    cases[case_count - 1].dual = true;
+    add(WRITER, 3, true, false, HF_WATCH_PEER_SILENT, HF_PHASE_IN_FLIGHT);
+    cases[case_count - 1].dual = true;
     if (is_long) add_cuts(30, false);
     if (is_long) add_lossy();
     add_living(3);
