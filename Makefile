@@ -13,6 +13,7 @@ demo:
 	@tools/setup demo
 	@$(MAKE) --no-print-directory all >/dev/null
 	@build/release/bin/holdfast lab lab/scenarios/cable_cut.lua
+	@echo; examples/kernel/run build/release/bin cut || [ $$? = 77 ]
 
 examples:
 	@tools/setup demo

@@ -52,7 +52,13 @@
 #define MIN_SILENT_NS (3 * HF_SECOND)        /* four probes, at T - 4s and on, s = 500 ms */
 #define MAX_BOUND_NS (24 * 3600 * HF_SECOND) /* far below where the kernel's ages wrap */
 #define MIN_SPACING_NS (500 * HF_MS)         /* Linux answers probes twice a second at most */
-#define GRACE_NS (40 * HF_MS) /* a timer of one second is late by up to 32 ms at 250 HZ */
+#define GRACE_NS (40 * HF_MS)          /* a timer of one second is late by up to 32 ms at 250 HZ */
+#define KERNEL_PROBE_NS (1032 * HF_MS) /* so each of the kernel's probes comes within so much */
+#ifndef SHORT_PATH_US
+#define SHORT_PATH_US 25000 /* RTT and its spread: then the last probe may be as late as this: */
+#endif
+#define LAST_PROBE_NS (60 * HF_MS) /* after the bound, and so much is left for its answer: */
+#define ANSWER_NS (50 * HF_MS)     /* together less than the 5 % of a bound of 3 s */
 #define FIRST_REPEAT_NS                                                                            \
     (3500 * HF_MS)           /* the first repeated SYN-ACK comes after 1 s, or after 3 s */
 #define TICK_NS (10 * HF_MS) /* the coarsest jiffy */
@@ -467,6 +473,13 @@ static hf_ns age_of(hf_ns stamp_ns, uint32_t kernel_ms, hf_ns now_ns) {
     return ours < (UINT64_C(1) << 31) * HF_MS ? kernel_ms * HF_MS : ours;
 }
 
+/* True while repeated SYN-ACKs may still prove to be such, by the time between them. */
+static bool doubt_is_open(const hf_watch *watch, hf_ns now_ns) {
+    if (watch->passed || watch->refused_again) return false;
+    const hf_ns until = watch->refused_segs > 0 ? 4 * watch->refused_first_ns : FIRST_REPEAT_NS;
+    return now_ns <= watch->shaken_at_ns + until + 200 * HF_MS;
+}
+
 /* Counts what came and was no acceptable ACK, until a byte has passed either way: SYN-ACKs of a
  * peer that has not taken our ACK, or its keepalive probes. SYN-ACKs begin early and their distance
  * doubles (1, 3, 7 s after the handshake); a keepalive's stays. */
@@ -479,13 +492,14 @@ static void hear_refused(hf_watch *watch, const struct info *info, bool ack_move
         watch->doubted = false;
     }
     const uint32_t came = info->segs_in - watch->segs_in, good = ack_moved ? 1 : 0;
-    if (watch->passed || came <= good) return;
+    if (came <= good || !doubt_is_open(watch, now_ns)) return;
     const hf_ns at_ns = now_ns - watch->shaken_at_ns;
     if (watch->refused_segs == 0)
         watch->refused_first_ns = at_ns;
-    else if (at_ns >= watch->refused_first_ns * 12 / 5 &&
-             watch->refused_first_ns <= FIRST_REPEAT_NS)
-        watch->doubted = true;
+    else if (!watch->refused_again)
+        watch->doubted =
+            at_ns >= watch->refused_first_ns * 11 / 5 && watch->refused_first_ns <= FIRST_REPEAT_NS;
+    watch->refused_again = watch->refused_segs > 0;
     watch->refused_segs += came - good;
 }
 
@@ -564,6 +578,7 @@ static uint32_t unanswered_of(const hf_watch *watch, const struct info *info) {
 static void follow_path(hf_watch *watch, const struct info *info) {
     if (watch->bounds.silent_ns == 0 || is_handshaking(info)) return;
     const hf_ns answer = (info->rtt + UINT64_C(4) * info->rttvar) * HF_US;
+    watch->short_path = info->rtt > 0 && answer <= SHORT_PATH_US * HF_US;
     const hf_ns spread =
         info->rtt > 0 && info->data_segs_in + info->bytes_acked > 1 ? 5 * answer : 0;
     watch->silent_bound_ns = most(most(watch->bounds.silent_ns, MIN_SILENT_NS), spread);
@@ -576,20 +591,46 @@ static bool kernel_probes_enough(const hf_watch *watch) {
     return (ms + ms / 8) * HF_MS + GRACE_NS <= watch->silent_bound_ns;
 }
 
-/* Keepalive probes come in whole seconds; those that a short bound needs between are asked for
- * here. Returns when the next is due. */
-static hf_ns poke(hf_watch *watch, const struct info *info, hf_ns now_ns) {
+/* Keepalive probes come in whole seconds; those that a short bound needs between are asked for. To
+ * see that they are needed takes a look, and a living peer answers each of the kernel's probes, so
+ * on a short path they are asked for as late as the bound allows: one look in two seconds for T =
+ * 3 s. `first` is the silence at which the first is due, `before` how many the kernel has sent
+ * then.
+ *
+ *   T = 3 s       the kernel's   asked for           verdict
+ *   short path    1.0, 2.1       2.56, 3.06          3.11
+ *   else          1.0            1.59, 2.09, 2.59    3.01 */
+struct probing {
+    hf_ns first, spacing;
+    uint32_t before;
+};
+
+static struct probing probing_of(const hf_watch *watch) {
     const hf_ns spacing = spacing_of(watch->silent_bound_ns);
-    const hf_ns first = watch->silent_bound_ns - 4 * spacing + GRACE_NS + spacing / 10;
-    if (watch->silence_ns < first) return now_ns + (first - watch->silence_ns);
-    const hf_ns due = (watch->silence_ns - first) / spacing + 1;
+    const hf_ns last = watch->silent_bound_ns + LAST_PROBE_NS;
+    for (uint32_t own = 1; watch->short_path && own < NEED; own++) {
+        const hf_ns first = last - (own - 1) * spacing;
+        if ((first - spacing) / KERNEL_PROBE_NS + own >= NEED)
+            return (struct probing){first, spacing, NEED - own};
+    }
+    return (struct probing){watch->silent_bound_ns - 4 * spacing + GRACE_NS + spacing / 10, spacing,
+                            0};
+}
+
+/* Asks for the probe that is due. Returns when the next is. */
+static hf_ns poke(hf_watch *watch, const struct info *info, hf_ns now_ns) {
+    const struct probing probing = probing_of(watch);
+    const hf_ns spacing = probing.spacing;
+    if (watch->silence_ns < probing.first) return now_ns + (probing.first - watch->silence_ns);
+    const hf_ns due = (watch->silence_ns - probing.first) / spacing + 1;
     /* One at a time: after a long absence of ours (a suspended machine) each must have its time. */
-    if (info->probes < due && now_ns >= watch->poked_at_ns + spacing) {
+    if (info->probes < probing.before + due &&
+        now_ns + 2 * TICK_NS >= watch->poked_at_ns + spacing) {
         watch->poked_at_ns = now_ns;
         const unsigned idle_s = watch->probe_s;
         setsockopt(watch->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
     }
-    return now_ns + (first + due * spacing - watch->silence_ns);
+    return now_ns + (probing.first + due * spacing - watch->silence_ns);
 }
 
 static bool is_quiet(const struct info *info) {
@@ -603,10 +644,10 @@ static hf_watch_verdict judged(hf_watch *watch, hf_watch_verdict verdict, hf_cau
     return watch->verdict = verdict;
 }
 
-static bool is_silent(const hf_watch *watch, const struct info *info) {
-    const uint32_t need = is_handshaking(info) ? watch->syns : NEED;
+static bool is_silent(const hf_watch *watch, const struct info *info, hf_ns now_ns) {
+    const uint32_t need = is_handshaking(info) ? watch->syns : (uint32_t)NEED;
     return watch->bounds.silent_ns > 0 && watch->silence_ns >= watch->silent_bound_ns + TICK_NS &&
-           watch->unanswered >= need;
+           watch->unanswered >= need && now_ns >= watch->poked_at_ns + ANSWER_NS;
 }
 
 /* True if `bound` is set and over since `since`. Else *next falls to when it will be. */
@@ -620,7 +661,7 @@ static bool is_over(hf_ns bound_ns, hf_ns since_ns, hf_ns now_ns, hf_ns *next_ns
 static hf_watch_verdict judge(hf_watch *watch, const struct info *info, hf_ns now_ns,
                               hf_ns *next_ns) {
     const hf_watch_bounds *const bounds = &watch->bounds;
-    if (is_silent(watch, info))
+    if (is_silent(watch, info, now_ns))
         return judged(watch, HF_WATCH_PEER_SILENT,
                       is_handshaking(info) ? HF_CAUSE_END_SYN_UNANSWERED : HF_CAUSE_END_PEER_SILENT,
                       HF_CAUSE_BY_DETECT_WITHIN);
@@ -646,16 +687,14 @@ static void plan(hf_watch *watch, const struct info *info, hf_ns now_ns, hf_ns *
         *next_ns = least(*next_ns, now_ns + left);
         if (is_quiet(info) && (!kernel_probes_enough(watch) || watch->silence_ns >= bound))
             *next_ns = least(*next_ns, poke(watch, info, now_ns));
+        if (watch->poked_at_ns + ANSWER_NS > now_ns)
+            *next_ns = least(*next_ns, watch->poked_at_ns + ANSWER_NS);
     }
     const hf_ns stuck = watch->bounds.stuck_ns, answer = watch->bounds.answer_ns;
     if (stuck > 0) *next_ns = least(*next_ns, now_ns + stuck / (watch->outstanding ? 40 : 2));
     if (answer > 0) *next_ns = least(*next_ns, now_ns + answer / 40);
     if (watch->bounds.idle_ns > 0) *next_ns = least(*next_ns, now_ns + watch->bounds.idle_ns);
-    /* While doubt is possible, repeated SYN-ACKs must be told apart from answers. */
-    if (!watch->passed) {
-        const bool early = now_ns < watch->shaken_at_ns + 4 * HF_SECOND;
-        *next_ns = least(*next_ns, now_ns + (early ? 200 : 500) * HF_MS);
-    }
+    if (doubt_is_open(watch, now_ns)) *next_ns = least(*next_ns, now_ns + 200 * HF_MS);
     *next_ns = most(*next_ns, now_ns + HF_MS);
 }
 

@@ -31,6 +31,9 @@ if command -v g++ >/dev/null; then
     g++ -std=c++11 $flags -x c++ "$work/main.c" -x none "$work/kernel.o" -o "$work/plus"
     "$work/plus" </dev/null
     echo "ok: from C++"
+    g++ -std=c++20 -Wall -Werror -O2 -I"$work/tree" -x c++ "$work/main.c" "$work/tree/kernel.c" -o "$work/all_plus"
+    "$work/all_plus" </dev/null
+    echo "ok: copied, as C++"
 fi
 cmake --install "$build" --prefix "$work/prefix" >/dev/null
 if command -v pkg-config >/dev/null; then

@@ -98,7 +98,7 @@ static inline void net_make(void) {
 }
 
 static inline void net_cut(const char *ports) {
-    char command[400];
+    char command[600];
     snprintf(command, sizeof command, "nft add element inet cut ports { %s }", ports);
     net_run_there(command);
 }
@@ -141,6 +141,16 @@ static inline int net_connect(bool is6, uint16_t port) {
     const struct sockaddr_storage name = net_name(is6, true, port, &length);
     const int fd = socket(is6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (connect(fd, (const struct sockaddr *)&name, length) != 0 && errno != EINPROGRESS)
+        net_die("connect");
+    return fd;
+}
+
+/* The same from a dual-stack socket, to ::ffff:10.77.0.2. */
+static inline int net_connect_mapped(uint16_t port) {
+    struct sockaddr_in6 name = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    const int fd = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    inet_pton(AF_INET6, "::ffff:10.77.0.2", &name.sin6_addr);
+    if (connect(fd, (const struct sockaddr *)&name, sizeof name) != 0 && errno != EINPROGRESS)
         net_die("connect");
     return fd;
 }

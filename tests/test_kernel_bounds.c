@@ -17,7 +17,8 @@ typedef enum kind {
     FIN_AFTER_CUT,
     STUCK,   /* zero window, peer alive, with a bound on progress */
     STOPPED, /* the peer's process is stopped; its kernel answers */
-    QUIET    /* alive, with a bound on idleness */
+    QUIET,   /* alive, with a bound on idleness */
+    READER   /* the peer writes 20 bytes a second, and we send nothing */
 } kind;
 
 static const char *const kind_names[] = {[IDLE] = "idle",
@@ -30,12 +31,13 @@ static const char *const kind_names[] = {[IDLE] = "idle",
                                          [FIN_AFTER_CUT] = "FIN after cut",
                                          [STUCK] = "stuck",
                                          [STOPPED] = "stopped",
-                                         [QUIET] = "quiet"};
+                                         [QUIET] = "quiet",
+                                         [READER] = "1 s reader"};
 
 typedef struct test_case {
     kind kind;
     uint16_t bound_s;
-    bool cut, is6, lossy;
+    bool cut, is6, lossy, dual; /* dual: an IPv6 socket to a mapped IPv4 address */
     hf_watch_verdict expected;
     hf_phase phase; /* whose hold must be kept */
     uint16_t port;
@@ -46,9 +48,10 @@ typedef struct test_case {
     hf_ns next_ns, write_at_ns, from_ns, verdict_ns, lag_ns, heard_ns;
     hf_watch_verdict verdict;
     bool done;
+    unsigned heard_count, given_up_count; /* of the lossy: how often each came about */
 } test_case;
 
-enum { MAX_CASES = 64 };
+enum { MAX_CASES = 128, LOSSY_EACH = 12 };
 static test_case cases[MAX_CASES];
 static size_t case_count;
 static int failures;
@@ -111,11 +114,12 @@ static pid_t stoppable_reader(int fd) {
 static void set_up(test_case *c) {
     c->listener =
         net_listen(c->is6, c->port, 8, c->kind == ZERO_WINDOW || c->kind == STUCK ? 4096 : 0);
-    c->ours = net_connect(c->is6, c->port);
+    c->ours = c->dual ? net_connect_mapped(c->port) : net_connect(c->is6, c->port);
     begin_watch(c);
     c->theirs = net_accept(c->listener);
     c->next_ns = hf_kernel_now();
-    if (c->kind == WRITER || c->kind == SLOW_WRITER) c->write_at_ns = hf_kernel_now();
+    if (c->kind == WRITER || c->kind == SLOW_WRITER || c->kind == READER)
+        c->write_at_ns = hf_kernel_now();
     if (c->kind == ZERO_WINDOW || c->kind == STUCK) fill(c->ours);
     if (c->kind == CLOSED_HERE) shutdown(c->ours, SHUT_WR);
     if (c->kind == CLOSED_THERE) shutdown(c->theirs, SHUT_WR);
@@ -150,7 +154,7 @@ static void list_ports(bool lossy, char *ports, size_t size) {
 }
 
 static void cut_all(void) {
-    char ports[300];
+    char ports[500];
     list_ports(false, ports, sizeof ports);
     net_cut(ports);
     for (size_t i = 0; i < case_count; i++)
@@ -159,8 +163,22 @@ static void cut_all(void) {
 
 static void serve_peer(test_case *c) {
     char bytes[512];
-    if (c->theirs >= 0 && (c->kind == WRITER || c->kind == SLOW_WRITER))
-        while (recv(c->theirs, bytes, sizeof bytes, 0) > 0) continue;
+    const int reader = c->kind == READER ? c->ours : c->theirs;
+    if (reader >= 0 && (c->kind == WRITER || c->kind == SLOW_WRITER || c->kind == READER))
+        while (recv(reader, bytes, sizeof bytes, 0) > 0) continue;
+}
+
+/* Counts how often a peer behind loss was heard, and how often it was given up. */
+static void look_and_count(test_case *c, hf_ns now) {
+    const hf_watch_verdict before = c->verdict;
+    c->verdict = hf_watch_look(&c->watch, now, &c->next_ns);
+    c->next_ns = now + 100 * HF_MS;
+    const hf_ns heard = now - c->watch.silence_ns;
+    if (heard > c->heard_ns + 50 * HF_MS) {
+        c->heard_count++;
+        c->heard_ns = heard;
+    }
+    if (c->verdict != before && c->verdict == HF_WATCH_PEER_SILENT) c->given_up_count++;
 }
 
 static void look(test_case *c) {
@@ -168,11 +186,16 @@ static void look(test_case *c) {
     if (c->ours < 0 || c->done) return;
     serve_peer(c);
     if (now >= c->write_at_ns) {
-        send(c->ours, "twenty bytes of data", 20, MSG_NOSIGNAL);
+        send(c->kind == READER ? c->theirs : c->ours, "twenty bytes of data", 20, MSG_NOSIGNAL);
         c->write_at_ns += (c->kind == SLOW_WRITER ? 30 : 1) * HF_SECOND;
     }
     if (now < c->next_ns) return;
-    c->lag_ns = now - c->next_ns;
+    if (c->lossy) {
+        look_and_count(c, now);
+        return;
+    }
+    /* Looks that ask for a probe count too: being late with one delays all that follow. */
+    c->lag_ns = (c->watch.unanswered > 0 ? c->lag_ns : 0) + now - c->next_ns;
     c->verdict = hf_watch_look(&c->watch, hf_kernel_now(), &c->next_ns);
     if (c->verdict == HF_WATCH_OK) return;
     c->verdict_ns = hf_kernel_now();
@@ -204,11 +227,10 @@ static void report(const test_case *c, bool good, const char *what) {
     char words[400];
     hf_watch_text(&c->watch, words, sizeof words);
     printf("%s: %s%s, %u s, %s: %s%s\n", good ? "ok" : "FAIL", kind_names[c->kind],
-           c->is6 ? " IPv6" : "", c->bound_s,
-           c->cut     ? "cut"
-           : c->lossy ? "alive, 30 % loss"
-                      : "alive",
-           words, what);
+           c->is6    ? " IPv6"
+           : c->dual ? " dual stack"
+                     : "",
+           c->bound_s, c->cut ? "cut" : "alive", words, what);
     if (!good) failures++;
 }
 
@@ -273,24 +295,59 @@ static void add_living(uint16_t bound_s) {
     add(ZERO_WINDOW, bound_s, false, false, HF_WATCH_OK, HF_PHASE_ZERO_WINDOW_LIVE);
     add(CLOSED_HERE, bound_s, false, false, HF_WATCH_OK, HF_PHASE_HALF_CLOSED_HERE);
     add(CLOSED_THERE, bound_s, false, false, HF_WATCH_OK, HF_PHASE_HALF_CLOSED_THERE);
+    add(READER, bound_s, false, false, HF_WATCH_OK, HF_PHASE_IDLE);
 }
 
-/* With 30 % loss each way an exchange fails with 0.51. A writer of one segment a second has some
- * twenty transmissions in 30 s, which all fail with less than 1e-5. */
+/* With 30 % loss each way an exchange fails with q = 0.51. Each time a peer was heard, it is given
+ * up if all transmissions of the next T fail: with T = 30 s four probes of an idle connection, nine
+ * transmissions of a segment, five window probes at 5 s. */
+static const struct {
+    kind kind;
+    double chance;
+} lossy_kinds[] = {{IDLE, 0.0677}, {WRITER, 0.0023}, {ZERO_WINDOW, 0.0345}};
+enum { LOSSY_KINDS = sizeof lossy_kinds / sizeof lossy_kinds[0] };
+
 static void add_lossy(void) {
-    add(WRITER, 30, false, false, HF_WATCH_OK, HF_PHASE_IN_FLIGHT);
-    cases[case_count - 1].lossy = true;
+    for (int k = 0; k < LOSSY_KINDS; k++)
+        for (int i = 0; i < LOSSY_EACH; i++) {
+            add(lossy_kinds[k].kind, 30, false, false, HF_WATCH_OK, HF_PHASE_IDLE);
+            cases[case_count - 1].lossy = true;
+        }
 }
 
+/* Each way is lost where it arrives: a drop where it is sent would be told to the sender. */
 static void lose(void) {
-    char ports[300], command[800];
+    char ports[500], command[700];
     list_ports(true, ports, sizeof ports);
     if (ports[0] == 0) return;
     snprintf(command, sizeof command,
-             "nft 'add rule inet cut in tcp dport { %s } numgen random mod 100 < 30 drop; "
-             "add rule inet cut out tcp sport { %s } numgen random mod 100 < 30 drop'",
-             ports, ports);
+             "nft 'add rule inet cut in tcp dport { %s } numgen random mod 100 < 30 drop'", ports);
     net_run_there(command);
+    snprintf(command, sizeof command,
+             "nft 'table inet lossy { chain in { type filter hook prerouting priority 0; "
+             "tcp sport { %s } numgen random mod 100 < 30 drop; }; }'",
+             ports);
+    net_run(command);
+}
+
+/* At most as often as published: the mean of as many trials and three times its deviation. */
+static void check_lossy(int k) {
+    unsigned heard = 0, given_up = 0, ended = 0;
+    for (size_t i = 0; i < case_count; i++) {
+        if (!cases[i].lossy || cases[i].kind != lossy_kinds[k].kind) continue;
+        heard += cases[i].heard_count;
+        given_up += cases[i].given_up_count;
+        ended += cases[i].verdict == HF_WATCH_ENDED;
+    }
+    const double mean = heard * lossy_kinds[k].chance;
+    /* Above the mean by d as often as three deviations: d * d = 9 * mean. */
+    const double above = given_up - mean - 1;
+    const bool good = heard > 0 && ended == 0 && (above <= 0 || above * above <= 9 * mean);
+    printf("%s: %d times %s, 30 s, 30 %% loss each way: heard %u times, given up %u times; "
+           "published: %.2f %%, %.1f times\n",
+           good ? "ok" : "FAIL", LOSSY_EACH, kind_names[lossy_kinds[k].kind], heard, given_up,
+           100 * lossy_kinds[k].chance, mean);
+    failures += !good;
 }
 
 static void print_holds(const test_case *c) {
@@ -309,10 +366,15 @@ int main(int argc, char **argv) {
     add_cuts(3, false);
     add_cuts(5, false);
     add_cuts(is_long ? 30 : 3, true);
+    add(IDLE, 3, true, false, HF_WATCH_PEER_SILENT, HF_PHASE_IDLE);
+    cases[case_count - 1].dual = true;
+    add(WRITER, 3, true, false, HF_WATCH_PEER_SILENT, HF_PHASE_IN_FLIGHT);
+    cases[case_count - 1].dual = true;
     if (is_long) add_cuts(30, false);
     if (is_long) add_lossy();
     add_living(3);
     add_living(5);
+    if (is_long) add_living(30);
     add(STUCK, 3, false, false, HF_WATCH_PEER_STUCK, HF_PHASE_ZERO_WINDOW_LIVE);
     add(STOPPED, 3, false, false, HF_WATCH_PEER_NOT_ANSWERING, HF_PHASE_IDLE);
     add(QUIET, 3, false, false, HF_WATCH_IDLE, HF_PHASE_IDLE);
@@ -322,7 +384,9 @@ int main(int argc, char **argv) {
     run_until(hf_kernel_now() + 2300 * HF_MS);
     cut_all();
     run_until(hf_kernel_now() + (is_long ? 600 : 12) * HF_SECOND);
-    for (size_t i = 0; i < case_count; i++) check(&cases[i]);
+    for (size_t i = 0; i < case_count; i++)
+        if (!cases[i].lossy) check(&cases[i]);
+    for (int k = 0; k < LOSSY_KINDS && is_long; k++) check_lossy(k);
     print_holds(&cases[0]);
     for (size_t i = 0; i < case_count; i++)
         if (cases[i].stopped > 0) {

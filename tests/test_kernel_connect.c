@@ -70,6 +70,9 @@ static void explain_ports(void) {
            story.no_port && story.ports == 8 && story.held == 8 && story.held_time_wait == 5 &&
                story.held_established == 3 && story.next_free_ns > 50 * HF_SECOND &&
                story.next_free_ns < 61 * HF_SECOND);
+    const hf_connect_story dual = try_connect("::ffff:10.77.0.2", 7203);
+    expect("no port, dual stack", &dual, HF_CAUSE_NONE, HF_CAUSE_BY_CALL,
+           dual.no_port && dual.held == 8);
     const hf_connect_story other = try_connect("10.77.0.2", 7204);
     expect("another destination has ports", &other, HF_CAUSE_END_REFUSED, HF_CAUSE_BY_RST, true);
 }
@@ -81,6 +84,12 @@ int main(void) {
     expect("nobody listens", &story, HF_CAUSE_END_REFUSED, HF_CAUSE_BY_RST, !story.icmp);
     story = try_connect("fd77::2", 7201);
     expect("nobody listens, IPv6", &story, HF_CAUSE_END_REFUSED, HF_CAUSE_BY_RST, !story.icmp);
+    story = try_connect("::ffff:10.77.0.2", 7201);
+    expect("nobody listens, dual stack", &story, HF_CAUSE_END_REFUSED, HF_CAUSE_BY_RST,
+           !story.icmp);
+    story = try_connect("::ffff:10.77.0.9", 7201);
+    expect("nobody has that address, dual stack", &story, HF_CAUSE_END_NEIGHBOR_SILENT,
+           HF_CAUSE_BY_NEIGHBOR, true);
     story = try_connect("10.99.0.1", 7201);
     expect("no route", &story, HF_CAUSE_END_UNREACHABLE, HF_CAUSE_BY_CALL,
            story.error == ENETUNREACH);

@@ -9,7 +9,7 @@
 typedef struct half {
     const char *name;
     uint16_t port, local_port;
-    bool cookie, sends;
+    bool cookie, sends, accepted;
     hf_watch_verdict first, last; /* expected */
     int listener, ours, filler;
     hf_watch watch;
@@ -44,6 +44,12 @@ static half halves[] = {
      .sends = true,
      .first = HF_WATCH_PEER_SILENT,
      .last = HF_WATCH_PEER_SILENT},
+    {.name = "accepted, and the peer sends keepalive probes",
+     .port = 7105,
+     .local_port = 41005,
+     .accepted = true,
+     .first = HF_WATCH_OK,
+     .last = HF_WATCH_OK},
 };
 enum { HALVES = sizeof halves / sizeof halves[0] };
 
@@ -63,6 +69,16 @@ static int connect_from(uint16_t local_port, uint16_t port) {
     return fd;
 }
 
+/* The peer's end, which asks each second whether we live: no SYN-ACK, though it acknowledges
+ * nothing. */
+static int accept_and_probe(int listener) {
+    const int fd = net_accept(listener), one = 1;
+    setsockopt(fd, IPPROTO_TCP, 4 /* TCP_KEEPIDLE */, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, 5 /* TCP_KEEPINTVL */, &one, sizeof one);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+    return fd;
+}
+
 static void set_up(half *h) {
     const hf_watch_bounds bounds = {.silent_ns = 5 * HF_SECOND};
     set_cookies(h->cookie ? "2" : "1");
@@ -71,7 +87,7 @@ static void set_up(half *h) {
     h->begun_ns = h->next_ns = hf_kernel_now();
     if (!hf_watch_begin(&h->watch, h->ours, &bounds, h->begun_ns, NULL, NULL))
         net_die("hf_watch_begin");
-    h->filler = net_connect(false, h->port);
+    h->filler = h->accepted ? accept_and_probe(h->listener) : net_connect(false, h->port);
 }
 
 static void look(half *h) {

@@ -13,7 +13,9 @@
  *           if (hf_watch_look(&watch, hf_kernel_now(), &next_ns) == HF_WATCH_PEER_SILENT)
  * close(fd);
  *
- * A look is one getsockopt(TCP_INFO), about a microsecond. It never blocks, reads no data, takes no
+ * A look costs one getsockopt(TCP_INFO) and hardly more: measured 2.5 us, 1.05 times the bare call,
+ * on each of 10,000 sockets in turn (bench/watch.c). A watch of a living peer asks for about one
+ * look in each bound, for T = 3 s one in two seconds. A look never blocks, reads no data, takes no
  * pending error and kills nothing: the loop and the verdict are the caller's.
  *
  * What is heard: an acceptable ACK (tcpi_last_ack_recv) or data in order (tcpi_last_data_recv). Our
@@ -129,7 +131,7 @@ typedef struct hf_watch {
     uint32_t segs_in, data_segs_in, new_segs_out, retrans_at_heard, syn_retrans;
     uint32_t probe_s, probe_every_ms, syns;
     hf_ns shaken_at_ns, refused_first_ns, poked_at_ns;
-    bool outstanding, passed, doubted, has_rto_max;
+    bool outstanding, passed, doubted, refused_again, has_rto_max, short_path;
 } hf_watch;
 
 /* Arms the socket and starts the watch; call it right after accept(), or after connect() was called
@@ -198,7 +200,8 @@ bool hf_closing_begin(hf_closing *closing, int fd, const hf_closing_options *opt
  * *ret_next_ns. Never blocks. */
 bool hf_closing_look(hf_closing *closing, hf_ns now_ns, hf_ns *ret_next_ns);
 
-/* Takes the descriptor, resets the connection and says what was lost by it. */
+/* Takes the descriptor, resets the connection and says what was lost by it. (The name hf_abort is
+ * the engine's, in hf/tcp.h; a program may use both.) */
 hf_receipt hf_closing_abort(int fd, uint64_t bytes_written);
 
 /* "END_CLOSED by FIN: ... 6,000 of 6,000 bytes acknowledged, FIN acknowledged ..." */
