@@ -71,6 +71,15 @@ static bool end_next(lab_host *host, uint64_t *cursor, hf_end_record *ret) {
     return hf_end_next(&host->engine, cursor, ret);
 }
 
+static hf_err ports(lab_host *host, const hf_addr *local, const hf_addr *remote, uint16_t port,
+                    hf_port_ledger *ret) {
+    return hf_port_ledger_get(&host->engine, local, remote, port, ret);
+}
+
+static void time_wait(lab_host *host, hf_time_wait_status *ret) {
+    hf_time_wait_status_get(&host->engine, ret);
+}
+
 static const lab_conn_ops engine_conn = {.listen = listen_on,
                                          .accept = accept_next,
                                          .listener_close = listener_close,
@@ -88,7 +97,9 @@ static const lab_conn_ops engine_conn = {.listen = listen_on,
                                          .options_get = options_get,
                                          .status = status,
                                          .end = end_of,
-                                         .end_next = end_next};
+                                         .end_next = end_next,
+                                         .ports = ports,
+                                         .time_wait = time_wait};
 
 const lab_backend lab_on_holdfast = {
     .name = "holdfast", .host = &lab_engine_host, .conn = &engine_conn};
