@@ -75,6 +75,15 @@ static hf_err why_not(lab_conn *conn, hf_not_sending *ret) {
     return hf_why_not_sending(&conn->host->engine, conn->handle, ret);
 }
 
+static hf_err ports(lab_host *host, const hf_addr *local, const hf_addr *remote, uint16_t port,
+                    hf_port_ledger *ret) {
+    return hf_port_ledger_get(&host->engine, local, remote, port, ret);
+}
+
+static void time_wait(lab_host *host, hf_time_wait_status *ret) {
+    hf_time_wait_status_get(&host->engine, ret);
+}
+
 static const lab_conn_ops engine_conn = {.listen = listen_on,
                                          .accept = accept_next,
                                          .listener_close = listener_close,
@@ -93,7 +102,9 @@ static const lab_conn_ops engine_conn = {.listen = listen_on,
                                          .status = status,
                                          .end = end_of,
                                          .end_next = end_next,
-                                         .why = why_not};
+                                         .why = why_not,
+                                         .ports = ports,
+                                         .time_wait = time_wait};
 
 const lab_backend lab_on_holdfast = {
     .name = "holdfast", .host = &lab_engine_host, .conn = &engine_conn};

@@ -18,6 +18,7 @@
 
 #include <hf/engine.h>
 #include <hf/explain.h>
+#include <hf/ledger.h>
 #include <hf/tcp.h>
 #include <stdio.h>
 
@@ -416,6 +417,10 @@ typedef struct lab_conn_ops {
     /* hf_end_next of the host; or NULL: nothing is kept of connections that nobody holds */
     bool (*end_next)(lab_host *host, uint64_t *cursor, hf_end_record *ret_record);
     hf_err (*why)(lab_conn *conn, hf_not_sending *ret_why); /* or NULL: it does not say */
+    /* hf/ledger.h, or NULL */
+    hf_err (*ports)(lab_host *host, const hf_addr *local, const hf_addr *remote, uint16_t port,
+                    hf_port_ledger *ret_ledger);
+    void (*time_wait)(lab_host *host, hf_time_wait_status *ret_status);
 } lab_conn_ops;
 
 struct lab_backend {

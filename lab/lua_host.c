@@ -14,6 +14,9 @@
 static const lab_option host_options[] = {
     {"profile", LAB_OPTION_OTHER, 0},
     {"quirks", LAB_OPTION_OTHER, 0},
+    {"tw_full", LAB_OPTION_OTHER, 0},
+    SIZE(end_records),
+    SIZE(end_budget),
     SIZE(conns),
     SIZE(listeners),
     SIZE(syn_entries),
@@ -107,6 +110,13 @@ static void read_sets(lua_State *lua, hf_config *config) {
     }
 }
 
+static void read_tw_full(lua_State *lua, hf_config *config) {
+    static const char *const what[] = {"EVICT", "REFUSE_CONNECT", NULL};
+    if (!lab_field(lua, 2, "tw_full")) return;
+    config->tw_full = (hf_tw_full)luaL_checkoption(lua, -1, NULL, what);
+    lua_pop(lua, 1);
+}
+
 static int new_host(lua_State *lua) {
     lab_world *const world = lab_world_of(lua);
     const char *const name = luaL_checkstring(lua, 1);
@@ -125,6 +135,7 @@ static int new_host(lua_State *lua) {
     lab_options_read(lua, 2, "host", host_options, sizeof host_options / sizeof host_options[0],
                      &config);
     read_quirks(lua, &config);
+    read_tw_full(lua, &config);
     read_sets(lua, &config);
     const char *problem;
     lab_host *const host = lab_host_new(world, name, &config, &problem);
@@ -313,10 +324,13 @@ static int host_name(lua_State *lua) {
 
 void lab_open_hosts(lua_State *lua) {
     static const luaL_Reg host_methods[] = {
-        {"listen", host_listen}, {"connect", host_connect}, {"stall", host_stall},
-        {"resume", host_resume}, {"crash", host_crash},     {"boot", host_boot},
-        {"reboot", host_reboot}, {"on_up", host_on_up},     {"count", host_count},
-        {"ends", lab_host_ends}, {"name", host_name},       {NULL, NULL}};
+        {"listen", host_listen},   {"connect", host_connect},
+        {"stall", host_stall},     {"resume", host_resume},
+        {"crash", host_crash},     {"boot", host_boot},
+        {"reboot", host_reboot},   {"on_up", host_on_up},
+        {"count", host_count},     {"ends", lab_host_ends},
+        {"ports", lab_host_ports}, {"time_wait", lab_host_time_wait},
+        {"name", host_name},       {NULL, NULL}};
     static const luaL_Reg listener_methods[] = {{"accept", listener_accept},
                                                 {"set_accepting", listener_accepting},
                                                 {"close", listener_close},

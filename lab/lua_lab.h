@@ -67,6 +67,9 @@ lab_host *lab_host_arg(lua_State *lua, int index);
 /* lua_end.c */
 void lab_end_push(lua_State *lua, const hf_end *end, hf_ns at_ns);
 int lab_host_ends(lua_State *lua);
+/* lua_ledger.c */
+int lab_host_ports(lua_State *lua);
+int lab_host_time_wait(lua_State *lua);
 
 lab_conn *lab_conn_arg(lua_State *lua, int index);
 void lab_conn_push_object(lua_State *lua, lab_conn *conn);

@@ -40,7 +40,7 @@ static void wait_for_peer(hfi_ctx *ctx, hfi_conn *conn, hf_ns wait_ns, hf_ns dea
 }
 
 void hfi_close_begin(hfi_ctx *ctx, hfi_conn *conn, const hf_close_options *options) {
-    const bool given = options->deadline_ns != 0 && !hfi_quirk(ctx, HF_QUIRK_NO_LINGER_TIMEOUT);
+    const bool given = options->deadline_ns != 0;
     const bool waits = options->after_peer_ns != 0 && !hfi_has(conn, HFI_F_FIN_QUEUED) &&
                        (conn->state == HF_ESTABLISHED || conn->state == HF_SYN_RECEIVED);
     const hf_ns after_ns = waits ? hfi_min64(options->after_peer_ns, LIMIT_MAX_NS) : 0;

@@ -88,6 +88,7 @@ static hf_end_who who_ended(hf_cause cause, hf_state state) {
     case HF_CAUSE_END_NO_ROUTE:
     case HF_CAUSE_END_NEIGHBOR_SILENT: return HF_WHO_PATH;
     case HF_CAUSE_END_NO_PORT:
+    case HF_CAUSE_END_TIME_WAIT_FULL:
     case HF_CAUSE_END_NO_MEMORY: return HF_WHO_MEMORY;
     default: return HF_WHO_STACK;
     }

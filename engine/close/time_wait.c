@@ -51,10 +51,12 @@ static void append(family f, uint32_t index) {
     else
         f.entries[entry->previous].next = index;
     f.pool->tail[entry->kind] = index;
+    f.pool->counts[entry->kind]++;
 }
 
 static void unlink_entry(family f, uint32_t index) {
     const hfi_time_wait *entry = &f.entries[index];
+    f.pool->counts[entry->kind]--;
     if (entry->previous == HFI_NONE)
         f.pool->head[entry->kind] = entry->next;
     else
@@ -65,11 +67,15 @@ static void unlink_entry(family f, uint32_t index) {
         f.entries[entry->next].previous = entry->previous;
 }
 
+static uint32_t left_ms(const hfi_ctx *ctx, const hfi_time_wait *entry) {
+    if (hfi_tick_le(entry->until, ctx->now_tick)) return 0;
+    return (uint32_t)((uint64_t)(entry->until - ctx->now_tick) * HFI_TICK_NS / HF_MS);
+}
+
 static void remove_entry(hfi_ctx *ctx, bool ip6, uint32_t index, hf_cause cause) {
     const family f = family_of(ctx, ip6);
     const hfi_flow_key key = key_of(ctx, ip6, index);
-    hfi_note(ctx, HFI_NONE, cause, f.entries[index].local_port,
-             (uint32_t)(f.entries[index].until - ctx->now_tick));
+    hfi_note(ctx, HFI_NONE, cause, f.entries[index].local_port, left_ms(ctx, &f.entries[index]));
     hfi_flow_remove(&ctx->flow, hfi_flow_hash(&ctx->flow, &key), ref_of(ip6, index));
     unlink_entry(f, index);
     f.entries[index].next = f.pool->free;
@@ -111,6 +117,21 @@ static const uint16_t end_cause[HFI_TW_CLASSES] = {[HFI_TW_TIMESTAMPS] = HF_CAUS
                                                    [HFI_TW_FIN_WAIT_2] = HF_CAUSE_FIN_WAIT_2_ENDED,
                                                    [HFI_TW_UNGUARDED] = HF_CAUSE_TIME_WAIT_ENDED};
 
+/* The application can ask who it was. */
+static void remember_unsafe(hfi_ctx *ctx, const hfi_flow_key *key, hf_ns age_ns) {
+    ctx->root->tw_last_unsafe =
+        (hfi_tw_exit){key->remote, key->remote_port, key->local_port, ctx->now_ns, age_ns};
+}
+
+static void leave_early(hfi_ctx *ctx, bool ip6, uint32_t index) {
+    const hfi_time_wait *entry = &family_of(ctx, ip6).entries[index];
+    const hf_ns left_ns = left_ms(ctx, entry) * HF_MS, whole_ns = ctx->limits->msl2_ns;
+    const hfi_flow_key key = key_of(ctx, ip6, index);
+    if (early_cause[entry->kind] == HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE)
+        remember_unsafe(ctx, &key, whole_ns > left_ns ? whole_ns - left_ns : 0);
+    remove_entry(ctx, ip6, index, (hf_cause)early_cause[entry->kind]);
+}
+
 static uint32_t take_entry(hfi_ctx *ctx, bool ip6) {
     const family f = family_of(ctx, ip6);
     const uint32_t free_index = take_free(f);
@@ -119,7 +140,7 @@ static uint32_t take_entry(hfi_ctx *ctx, bool ip6) {
     for (int kind = 0; kind < HFI_TW_CLASSES; kind++) {
         const hfi_index oldest = f.pool->head[kind];
         if (oldest == HFI_NONE) continue;
-        remove_entry(ctx, ip6, oldest, (hf_cause)early_cause[kind]);
+        leave_early(ctx, ip6, oldest);
         return take_free(f);
     }
     return HFI_NONE; /* a table without entries: TIME_WAIT is skipped, and counted */
@@ -181,9 +202,10 @@ bool hfi_tw_begin(hfi_ctx *ctx, hfi_conn *conn) {
     const uint32_t index = take_entry(ctx, ip6);
     if (index == HFI_NONE) {
         const bool skips = hfi_quirk(ctx, HF_QUIRK_TIME_WAIT_SKIPPED_AT_CAP);
+        if (!skips) remember_unsafe(ctx, &key, 0);
         hfi_note(ctx, hfi_conn_index(ctx, conn),
                  skips ? HF_CAUSE_TIME_WAIT_SKIPPED : HF_CAUSE_TIME_WAIT_EVICTED_UNSAFE,
-                 conn->local_port, 0);
+                 conn->local_port, (uint32_t)(ctx->limits->msl2_ns / HF_MS));
         return false;
     }
     fill_entry_of(ctx, conn, ip6, index,
@@ -420,16 +442,35 @@ bool hfi_tw_cookie_is_new(const hfi_ctx *ctx, uint32_t ref, const hfi_tcp_view *
     return entry->kind == HFI_TW_COOKIE ? seg->ack - 1 != entry->snd_nxt : is_newer_syn(entry, seg);
 }
 
+/* When our own connect may have the pair: our TSval has grown since the last segment of the old
+ * incarnation only after a tick (RFC 6191), else when the entry's time is over. */
+static hfi_tick reusable_at(const hfi_ctx *ctx, const hfi_time_wait *entry) {
+    if (entry->kind == HFI_TW_COOKIE) return ctx->now_tick; /* CLOSED: it fends off an old ACK */
+    const hfi_tick began = entry->until - hfi_tick_deadline(ctx->limits->msl2_ns);
+    const hfi_tick after_second = began + 1000;
+    const bool guarded = entry->kind == HFI_TW_TIMESTAMPS;
+    return guarded && hfi_tick_lt(after_second, entry->until) ? after_second : entry->until;
+}
+
+hf_ns hfi_tw_free_at(const hfi_ctx *ctx, uint32_t ref) {
+    const hfi_time_wait *entry = &family_of(ctx, is_ip6(ref)).entries[index_of(ref)];
+    const hfi_tick at = reusable_at(ctx, entry);
+    return hfi_tick_le(at, ctx->now_tick) ? ctx->now_ns : hfi_tick_near_ns(at, ctx->now_ns);
+}
+
+bool hfi_tw_is_fin_wait_2(const hfi_ctx *ctx, uint32_t ref) {
+    return family_of(ctx, is_ip6(ref)).entries[index_of(ref)].kind == HFI_TW_FIN_WAIT_2;
+}
+
 bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *ret_isn) {
     const family f = family_of(ctx, is_ip6(ref));
     const hfi_time_wait *entry = &f.entries[index_of(ref)];
-    /* Our TSval has grown since the last segment of the old incarnation only after a tick. */
-    const hfi_tick began = entry->until - (hfi_tick)(ctx->limits->msl2_ns / HFI_TICK_NS);
-    const bool grown = entry->kind != HFI_TW_FIN_WAIT_2 && (entry->flags & WITH_TIMESTAMPS) != 0 &&
-                       !hfi_tick_lt(ctx->now_tick, began + 1000);
-    if (!grown && entry->kind != HFI_TW_COOKIE) return false;
+    const bool cookie = entry->kind == HFI_TW_COOKIE;
+    const bool lets_go = cookie || entry->kind == HFI_TW_TIMESTAMPS;
+    if (!lets_go || hfi_tick_lt(ctx->now_tick, reusable_at(ctx, entry))) return false;
     const hf_seq isn = hfi_isn(ctx, key);
     *ret_isn = hf_seq_max(isn, entry->snd_nxt + 65537);
-    remove_entry(ctx, is_ip6(ref), index_of(ref), (hf_cause)end_cause[entry->kind]);
+    remove_entry(ctx, is_ip6(ref), index_of(ref),
+                 cookie ? HF_CAUSE_COOKIE_GUARD_ENDED : HF_CAUSE_TIME_WAIT_REUSED);
     return true;
 }

@@ -57,6 +57,10 @@ bool hfi_tw_cookie_is_new(const hfi_ctx *ctx, uint32_t ref, const hfi_tcp_view *
 /* Our own connect wants the pair: true if the entry allows it (RFC 6191) and is gone. */
 bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *ret_isn);
 
+/* When a connect of ours may have the entry's pair, as far as known now: perhaps now. */
+hf_ns hfi_tw_free_at(const hfi_ctx *ctx, uint32_t ref);
+bool hfi_tw_is_fin_wait_2(const hfi_ctx *ctx, uint32_t ref);
+
 /* Lets entries go that are due, at most `budget`; returns how many. */
 uint32_t hfi_tw_expire(hfi_ctx *ctx, uint32_t budget);
 hf_ns hfi_tw_next_at(const hfi_ctx *ctx);

@@ -110,6 +110,7 @@ typedef enum hfi_tw_class {
 typedef struct hfi_tw_pool {
     hfi_index free;
     uint32_t used;
+    uint32_t counts[HFI_TW_CLASSES];
     hfi_index head[HFI_TW_CLASSES], tail[HFI_TW_CLASSES]; /* oldest first */
 } hfi_tw_pool;
 
@@ -234,6 +235,23 @@ typedef struct hfi_reply_bucket {
 
 #define HFI_REPLY_BUCKETS 64
 
+/* The last search for a port that found none: while no key was freed since and no TIME_WAIT entry has
+ * become reusable, the next would find none either. tcp owns it. In the block. */
+typedef struct hfi_no_port {
+    hf_ns until_ns;
+    uint64_t destination; /* hash */
+    uint32_t releases;
+    bool valid;
+} hfi_no_port;
+
+/* The last TIME_WAIT entry that left early though nothing else guards its pair; close owns it. In the
+ * block. */
+typedef struct hfi_tw_exit {
+    hf_addr remote;
+    uint16_t remote_port, local_port;
+    hf_ns at_ns, age_ns;
+} hfi_tw_exit;
+
 /* State of the engine that belongs to no object. In the block. */
 typedef struct hfi_root {
     hf_config config; /* its trace pointer is cleared: the handle keeps that one */
@@ -251,6 +269,8 @@ typedef struct hfi_root {
     uint64_t end_count; /* records ever written to the ring */
     hfi_index rest_head, rest_tail; /* segq: flights of connections with nothing in flight */
     hfi_reply_bucket reply_buckets[HFI_REPLY_BUCKETS];
+    hfi_no_port no_port;
+    hfi_tw_exit tw_last_unsafe;
     uint64_t rx_granted_bytes; /* windows promised: the credit ledger */
     uint32_t live;             /* connections that have not ended */
     uint64_t random;           /* counts draws, so that each is new */

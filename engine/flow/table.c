@@ -6,7 +6,8 @@ struct hfi_flow_block {
     uint32_t capacity;
     uint32_t slot_count;
     uint32_t count;
-    uint32_t unused[9];
+    uint32_t releases;
+    uint32_t unused[8];
 };
 
 _Static_assert(sizeof(struct hfi_flow_block) == 64, "the slots start with a cache line");
@@ -41,6 +42,7 @@ void hfi_flow_attach(hfi_flow *f, void *mem, uint32_t capacity) {
 }
 
 uint32_t hfi_flow_count(const hfi_flow *f) { return f->block->count; }
+uint32_t hfi_flow_releases(const hfi_flow *f) { return f->block->releases; }
 
 /* Eight bytes of an address as a number, the same one on every machine. */
 static uint64_t flow_word(const uint8_t bytes[8]) {
@@ -139,10 +141,12 @@ void hfi_flow_remove(hfi_flow *f, uint64_t hash, uint32_t ref) {
     if (position == HFI_NONE) return;
     flow_close_hole(f, position);
     f->block->count--;
+    f->block->releases++;
 }
 
 void hfi_flow_replace(hfi_flow *f, uint64_t hash, uint32_t old_ref, uint32_t new_ref) {
     const uint32_t position = flow_position(f, hash, old_ref);
     HF_ASSERT(position != HFI_NONE && hfi_flow_kind(new_ref) != HFI_FLOW_EMPTY);
     if (position != HFI_NONE) f->slots[position].ref = new_ref;
+    f->block->releases++;
 }

@@ -90,6 +90,10 @@ uint64_t hfi_flow_hash(const hfi_flow *f, const hfi_flow_key *key);
 /* The entries in the table. */
 uint32_t hfi_flow_count(const hfi_flow *f);
 
+/* How often a key was freed, or went to another object, ever: while it stands still, what was taken
+ * is taken. */
+uint32_t hfi_flow_releases(const hfi_flow *f);
+
 /* A walk over the entries that may be the wanted one. Any insert or remove ends it. */
 typedef struct hfi_flow_probe {
     uint64_t hash;

@@ -33,7 +33,7 @@ typedef struct hfi_open_how {
     uint16_t options; /* held by the caller, taken over on success */
     bool has_isn;     /* after TIME_WAIT: */
     hf_seq least_isn;
-    hf_ns first_free_at_ns; /* of HF_NO_PORT and HF_TUPLE_IN_USE: when a port is free */
+    hf_ns first_free_at_ns; /* when a connect that was refused would go, HF_NEVER if unknown */
 } hfi_open_how;
 
 /* True if a connection is free that no SYN entry has reserved, and a socket. */

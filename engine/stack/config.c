@@ -116,6 +116,7 @@ const char *hf_config_problem(const hf_config *c) {
         {c->syn_entries >= 1 && c->syn_entries < index_max, "syn_entries: give 1 to 268,435,455"},
         {c->time_wait < index_max && c->time_wait6 < index_max,
          "time_wait: give at most 268,435,455"},
+        {c->tw_full <= HF_TW_REFUSE_CONNECT, "tw_full: give EVICT or REFUSE_CONNECT"},
         {c->flights >= 1, "flights: give at least 1, at best as many as conns"},
         {c->watches < index_max, "watches: give at most 268,435,455"},
         {c->segments >= 1, "segments: give at least 1, at best 16 for each flight"},

@@ -3,41 +3,17 @@
 
 /* ---- OPEN ---- */
 
-/* True if the key is free, or TIME_WAIT lets it go (RFC 6191). */
-static bool tuple_is_free(hfi_ctx *ctx, hfi_open_how *how) {
-    const uint32_t ref = hfi_tcp_find(ctx, &how->key);
-    if (ref == HFI_NONE) return true;
-    if (hfi_flow_kind(ref) != HFI_FLOW_TIME_WAIT) return false;
-    how->has_isn = hfi_tw_reuse(ctx, ref, &how->key, &how->least_isn);
-    return how->has_isn;
-}
-
-static hf_err choose_port(hfi_ctx *ctx, hfi_open_how *how) {
-    if (how->key.local_port != 0) return tuple_is_free(ctx, how) ? HF_OK : HF_TUPLE_IN_USE;
-    const hf_config *config = &ctx->root->config;
-    hfi_ports *ports = &ctx->root->ports;
-    hfi_flow_key *key = &how->key;
-    const uint32_t count = hfi_ports_count(ports);
-    for (uint32_t attempt = 0; attempt < count; attempt++) {
-        key->local_port =
-            hfi_ports_candidate(ports, &key->local, &key->remote, key->remote_port, attempt);
-        /* Answers must come back to this engine. */
-        if (hfi_shard(ctx, key, config->shard_count) != config->shard_index) continue;
-        if (!tuple_is_free(ctx, how)) continue;
-        hfi_ports_commit(ports, &key->local, &key->remote, key->remote_port, attempt);
-        return HF_OK;
-    }
-    return HF_NO_PORT;
-}
-
 hf_err hfi_tcp_connect(hfi_ctx *ctx, hfi_open_how *how, hfi_index *ret_conn) {
     how->has_isn = false;
-    how->first_free_at_ns = HF_NEVER;
     /* First of all: choosing may take a pair out of TIME_WAIT, and must not do so in vain. */
     if (!hfi_open_has_slot(ctx)) return HF_NO_CONNECTION_SLOT;
     if (hfi_options_watch(&ctx->option_sets[how->options].value) && !hfi_watch_free(ctx))
         return HF_NO_MEMORY;
-    hf_err err = choose_port(ctx, how);
+    if (hfi_tcp_time_wait_is_spoken_for(ctx, &how->key.remote)) {
+        how->first_free_at_ns = hfi_tw_next_at(ctx);
+        return HF_TIME_WAIT_FULL;
+    }
+    hf_err err = hfi_tcp_choose_port(ctx, how);
     if (err == HF_OK) err = hfi_open_connect(ctx, how, ret_conn);
     if (err != HF_OK) return err;
     hfi_live_begin(ctx, &ctx->conns[*ret_conn]);
@@ -52,14 +28,14 @@ static hf_cause failure_cause(hf_err err) {
     case HF_NO_ADDRESS: return HF_CAUSE_END_NO_ROUTE;
     case HF_NO_PORT:
     case HF_TUPLE_IN_USE: return HF_CAUSE_END_NO_PORT;
+    case HF_TIME_WAIT_FULL: return HF_CAUSE_END_TIME_WAIT_FULL;
     default: return HF_CAUSE_END_NO_MEMORY;
     }
 }
 
 void hfi_tcp_open_failed(hfi_ctx *ctx, const hfi_open_how *how, hf_err err) {
-    const hf_cause cause = failure_cause(err);
-    hfi_end_record_failure(ctx, &how->key, cause,
-                           cause == HF_CAUSE_END_NO_PORT ? how->first_free_at_ns : 0);
+    const bool waits = err == HF_NO_PORT || err == HF_TUPLE_IN_USE || err == HF_TIME_WAIT_FULL;
+    hfi_end_record_failure(ctx, &how->key, failure_cause(err), waits ? how->first_free_at_ns : 0);
 }
 
 /* ---- SEND, RECEIVE ---- */

@@ -63,6 +63,21 @@ uint32_t hfi_tcp_find(const hfi_ctx *ctx, const hfi_flow_key *key);
  * HF_NO_CONNECTION_SLOT, HF_NO_MEMORY. */
 hf_err hfi_tcp_connect(hfi_ctx *ctx, hfi_open_how *how, hfi_index *ret_conn);
 
+/* ---- The pair of a new connection: ports.c ---- */
+
+/* Chooses a local port (RFC 6056), or looks whether the one asked for is free. What TIME_WAIT lets go
+ * is taken out of it. HF_NO_PORT, HF_TUPLE_IN_USE, with how->first_free_at_ns. */
+hf_err hfi_tcp_choose_port(hfi_ctx *ctx, hfi_open_how *how);
+
+/* True if a connection of ours may have this local port, its pair being free. */
+bool hfi_tcp_port_usable(const hfi_ctx *ctx, const hfi_flow_key *key);
+
+/* When the pair that `ref` holds is free: HF_NEVER if nobody can know. */
+hf_ns hfi_tcp_free_at(const hfi_ctx *ctx, uint32_t ref);
+
+/* True if config.tw_full says to refuse a connect now. */
+bool hfi_tcp_time_wait_is_spoken_for(const hfi_ctx *ctx, const hf_addr *remote);
+
 /* Tells of a connect that failed before there was a connection. */
 void hfi_tcp_open_failed(hfi_ctx *ctx, const hfi_open_how *how, hf_err err);
 

@@ -42,6 +42,12 @@ typedef struct hf_limits {
     uint32_t congestion;          /* hf_congestion of connections that ask for none (MAY-18) */
 } hf_limits;
 
+/* What a full TIME_WAIT table means for connects of our own. EVICT: nothing; entries leave early, in
+ * the order of harm, and each unsafe exit is counted. REFUSE_CONNECT: a connect is refused
+ * (HF_TIME_WAIT_FULL) while the entries in use and the connections that may need one are as many as
+ * the table has, so that no connect of ours makes an entry leave early. */
+typedef enum hf_tw_full { HF_TW_EVICT, HF_TW_REFUSE_CONNECT } hf_tw_full;
+
 typedef struct hf_config {
     uint8_t seed[32]; /* from a real random source; all zero is refused */
     bool lab_seed;    /* lab only: an all-zero seed is accepted */
@@ -52,6 +58,7 @@ typedef struct hf_config {
     uint32_t syn_entries; /* handshakes in progress, all listeners together */
     uint32_t time_wait;   /* TIME_WAIT entries of IPv4 pairs */
     uint32_t time_wait6;  /* and of IPv6 pairs */
+    hf_tw_full tw_full;
     uint32_t flights;     /* connections that may have data in flight at once */
     uint32_t watches;     /* connections with progress_within and its like, in use or doubted */
     uint32_t segments;    /* segment descriptors, 32 bytes each */

@@ -66,7 +66,8 @@ typedef struct hf_connect_options {
 
 /* Starts to connect; HF_EVENT_CONNECTED or HF_EVENT_END follows. Copies options.
  * HF_BAD_DESTINATION, HF_NO_ROUTE, HF_NO_ADDRESS, HF_NO_PORT, HF_TUPLE_IN_USE,
- * HF_NO_CONNECTION_SLOT, HF_NO_MEMORY. */
+ * HF_TIME_WAIT_FULL, HF_NO_CONNECTION_SLOT, HF_NO_MEMORY. A refused connect leaves a record
+ * (hf_end_next), which says when a port is free; hf/ledger.h what holds them. */
 hf_err hf_connect(hf_engine *engine, const hf_connect_options *options, hf_conn *ret_conn);
 
 typedef struct hf_listener {
