@@ -29,6 +29,7 @@ interop:
 	@$(MAKE) --no-print-directory all >/dev/null
 	@tests/interop_full.sh build/release/bin
 	@tests/kernel_long.sh
+	@tests/on_linux/long build/release/bin/holdfast
 
 lint:
 	@tools/lint

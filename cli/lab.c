@@ -130,7 +130,8 @@ static int sweep(cli_lab_arguments *arguments) {
 }
 
 int cli_lab(int argc, char **argv) {
-    cli_lab_arguments arguments = {.run = {.seed = 1}, .time_limit_s = USUAL_TIME_LIMIT_S};
+    cli_lab_arguments arguments = {.run = {.on = &lab_on_holdfast, .seed = 1},
+                                   .time_limit_s = USUAL_TIME_LIMIT_S};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0) continue;
         cli_lab_help(stdout);

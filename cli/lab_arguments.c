@@ -9,6 +9,7 @@ void cli_lab_help(FILE *to) {
           "       holdfast lab --list [FOLDER]\n\n"
           "Runs a scenario in virtual time and draws what happened. A scenario is a test too:\n"
           "its expectations decide how the command ends.\n\n"
+          "  --on BACKEND    holdfast (virtual time), or linux: the kernel's TCP, in real time\n"
           "  -p NAME=VALUE   a parameter of the scenario, as often as wanted\n"
           "  --seed N        the seed of all randomness (1); a run is repeated exactly by it\n"
           "  --seeds A-B     run it quietly under each of these seeds and tell which fail\n"
@@ -126,6 +127,14 @@ static bool set_pcapng(cli_lab_arguments *to, const char *value) {
 }
 #endif
 
+static bool set_on(cli_lab_arguments *to, const char *value) {
+    to->run.on = strcmp(value, "holdfast") == 0 ? &lab_on_holdfast : NULL;
+#if HF_WITH_LAB_LINUX
+    if (strcmp(value, "linux") == 0) to->run.on = &lab_on_linux;
+#endif
+    return to->run.on != NULL;
+}
+
 static bool set_param(cli_lab_arguments *to, const char *value) {
     if (!strchr(value, '=') || to->run.param_count == CLI_LAB_PARAMS) return false;
     to->params[to->run.param_count++] = value;
@@ -144,6 +153,7 @@ static const struct {
     const char *name, *wants;
     bool (*set)(cli_lab_arguments *to, const char *value);
 } valued[] = {
+    {"--on", HF_WITH_LAB_LINUX ? "holdfast or linux" : "holdfast (linux is not built in)", set_on},
     {"-p", "NAME=VALUE", set_param},
     {"--seed", "a whole number", set_seed},
     {"--time-limit", "a whole number from 1 on", set_time_limit},
@@ -192,6 +202,8 @@ int cli_lab_read(int argc, char **argv, cli_lab_arguments *to) {
         if (result != CLI_PASS) return result;
     }
     if (!to->run.file && !to->list) return wrong("%s", "which scenario? give its file");
+    if (to->run.on->wait && to->sweep.last > 0)
+        return wrong("%s", "--seeds repeat nothing on linux; give one run");
     if (to->json + to->jsonl + to->mermaid + to->quiet + to->summary > 1)
         return wrong("%s", "choose one of --json, --jsonl, --mermaid, --quiet and --summary");
     return CLI_PASS;

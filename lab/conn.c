@@ -139,6 +139,8 @@ hf_err lab_connect(lab_host *host, lab_host *to, uint16_t port, uint16_t local_p
     lab_conn *const conn = *ret_conn = conn_new(host, handle);
     conn->call_at_ns = host->world->now_ns;
     conn->last_call = LAB_CALL_CONNECT;
+    conn->remote = connect.remote;
+    conn->remote_port = port;
     char what[80];
     snprintf(what, sizeof what, "connect to %s:%u", to->name, port);
     if (err == HF_OK) hold(conn, handle);

@@ -173,10 +173,9 @@ void lab_host_tick(lab_host *host) {
     leave(host);
 }
 
-static void settle(lab_host *host, const lab_flight *flight, lab_fate fate,
-                   const hf_verdict *verdict) {
+void lab_flight_settle(const lab_flight *flight, lab_fate fate, const hf_verdict *verdict) {
     if (flight->record == LAB_ANY) return;
-    lab_record *const record = &host->world->records[flight->record];
+    lab_record *const record = &flight->link->world->records[flight->record];
     record->fate = fate;
     record->judged = verdict != NULL;
     if (verdict) record->verdict = *verdict;
@@ -189,7 +188,7 @@ static void take(lab_host *host, lab_flight *flight) {
         host->inbox[host->inbox_count++] = flight;
         return;
     }
-    settle(host, flight, full ? LAB_FATE_INBOX_FULL : LAB_FATE_HOST_DOWN, NULL);
+    lab_flight_settle(flight, full ? LAB_FATE_INBOX_FULL : LAB_FATE_HOST_DOWN, NULL);
     free(flight);
 }
 
@@ -213,7 +212,7 @@ static void work(lab_host *host) {
     memset(verdicts, 0, count * sizeof verdicts[0]);
     hf_engine_step(&host->engine, host->world->now_ns, frames, count, verdicts);
     for (uint32_t i = 0; i < count; i++) {
-        settle(host, host->inbox[i], LAB_FATE_ARRIVED, &verdicts[i]);
+        lab_flight_settle(host->inbox[i], LAB_FATE_ARRIVED, &verdicts[i]);
         free(host->inbox[i]);
     }
     host->inbox_count = 0;
@@ -269,7 +268,7 @@ void lab_host_crash(lab_host *host) {
     host->due_at_ns = HF_NEVER;
     say(host, "is off: nothing of its connections is left.");
     for (uint32_t i = 0; i < host->inbox_count; i++) {
-        settle(host, host->inbox[i], LAB_FATE_HOST_DOWN, NULL);
+        lab_flight_settle(host->inbox[i], LAB_FATE_HOST_DOWN, NULL);
         free(host->inbox[i]);
     }
     host->inbox_count = 0;

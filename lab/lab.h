@@ -219,6 +219,7 @@ void lab_link_hold(lab_link *link, const lab_hold *hold); /* copies it */
 hf_ns lab_held_by(lab_link *link, const lab_flight *flight);
 /* Turns a timestamps option of a SYN into NOPs; true if there was one. */
 bool lab_strip_timestamps(uint8_t *packet, uint32_t bytes);
+bool lab_link_can_change(const lab_link *link); /* its options, after it was made */
 lab_link *lab_link_between(const lab_host *a, const lab_host *b);
 void lab_link_free(lab_link *link);
 
@@ -264,6 +265,8 @@ bool lab_host_enter(lab_host *host);
 /* Hands on what the call brought about. */
 void lab_host_leave(lab_host *host);
 void lab_host_tick(lab_host *host);
+/* What became of a packet, into its record. */
+void lab_flight_settle(const lab_flight *flight, lab_fate fate, const hf_verdict *verdict);
 void lab_host_take(lab_host *host, lab_flight *flight);
 void lab_host_work(
     lab_host *host); /* gives the inbox to the engine and hands on what comes of it */
@@ -392,6 +395,7 @@ typedef struct lab_host_ops {
     void (*leave)(lab_host *host);
     void (*take)(lab_host *host, lab_flight *flight);
     void (*work)(lab_host *host);
+    bool (*sysctl)(lab_host *host, const char *name, const char *value); /* or NULL: not heard */
 } lab_host_ops;
 
 /* The calls of hf/tcp.h, on a connection of the lab. */
@@ -427,8 +431,11 @@ struct lab_backend {
     const char *name;
     const lab_host_ops *host;
     const lab_conn_ops *conn;
-    void (*link_changed)(lab_link *link); /* cut or healed; or NULL */
-    void (*link_free)(lab_link *link);    /* or NULL */
+    const char *(*missing)(void); /* what it needs and the machine lacks; or NULL */
+    bool (*link_can_change)(const lab_link *link); /* or NULL: it can */
+    void (*link_changed)(lab_link *link);          /* cut or healed; or NULL */
+    void (*link_free)(lab_link *link);             /* or NULL */
+    void (*world_free)(lab_world *world);          /* or NULL */
     /* Lets real time pass until an instant, or until something has happened, and sets the world's
      * clock; NULL: time is virtual. */
     void (*wait)(lab_world *world, hf_ns until_ns);
@@ -436,6 +443,7 @@ struct lab_backend {
 
 extern const lab_host_ops lab_engine_host;
 extern const lab_backend lab_on_holdfast;
+extern const lab_backend lab_on_linux; /* where it is built: HF_WITH_LAB_LINUX */
 
 /* ---- expect.c ---- */
 
@@ -521,6 +529,7 @@ struct lab_world {
     uint64_t seed;
     const char *title;
     lab_random script_random;
+    struct lab_kernel *kernel; /* on linux */
     hf_ns now_ns, duration_ns; /* HF_NEVER: open */
     lab_heap heap;
     lab_host *hosts[LAB_HOSTS];
@@ -541,6 +550,7 @@ struct lab_world {
     uint32_t problem_count;
     lab_hooks hooks;
     bool whole_packets, failed_script, finished;
+    bool quiet;          /* in real time: nothing is under way */
     volatile bool *stop; /* set by a time limit from outside */
 };
 
@@ -550,6 +560,7 @@ uint32_t lab_at(lab_world *world, hf_ns at_ns, hf_ns period_ns, int callback, co
 /* Runs until an instant, or (HF_NEVER) until the run is over: nothing is due, its duration is over,
  * or all expectations are settled, no `at` is waiting and no packet is on its way. */
 void lab_run(lab_world *world, hf_ns until_ns);
+void lab_take_frames(lab_world *world, hf_ns at_ns); /* those that are due, by their hosts */
 void lab_problem(lab_world *world, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool lab_passed(const lab_world *world);
 void *lab_grow(void *items, size_t count, size_t *room,

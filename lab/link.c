@@ -30,7 +30,18 @@ lab_link *lab_link_between(const lab_host *a, const lab_host *b) {
     return NULL;
 }
 
+static void tell_backend(lab_link *link) {
+    const lab_backend *const backend = link->world->backend;
+    if (backend->link_changed) backend->link_changed(link);
+}
+
+bool lab_link_can_change(const lab_link *link) {
+    const lab_backend *const backend = link->world->backend;
+    return !backend->link_can_change || backend->link_can_change(link);
+}
+
 void lab_link_free(lab_link *link) {
+    if (link->world->backend->link_free) link->world->backend->link_free(link);
     for (uint32_t i = 0; i < 2; i++) free(link->way[i].departures);
     free(link->cuts);
     free(link->holds);
@@ -203,6 +214,7 @@ void lab_link_cut(lab_link *link, bool way0, bool way1, bool unseen_allowed, con
     for (uint32_t i = 0; i < 2; i++) {
         if (cuts[i]) link->way[i].cut = true;
     }
+    tell_backend(link);
     lab_record *const record = lab_record_add(link->world, LAB_FAULT, link->end[0]->index);
     const uint32_t from = way0 ? 0 : 1;
     if (way0 && way1)
@@ -226,6 +238,7 @@ void lab_link_hold(lab_link *link, const lab_hold *hold) {
 
 void lab_link_heal(lab_link *link) {
     for (uint32_t i = 0; i < 2; i++) link->way[i].cut = false;
+    tell_backend(link);
     if (link->cut_count > 0) link->cuts[link->cut_count - 1].healed = true;
     lab_record *const record = lab_record_add(link->world, LAB_FAULT, link->end[0]->index);
     lab_record_text(record, "The link %s - %s is whole again.", link->end[0]->name,

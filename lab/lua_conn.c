@@ -77,6 +77,7 @@ static int conn_close(lua_State *lua) {
         {"at_deadline", LAB_OPTION_OTHER, 0}};
     hf_close_options close = {0};
     lab_options_read(lua, 2, "close", options, 4, &close);
+    lab_options_on_linux(lua, 2, "close");
     if (lab_field(lua, 2, "at_deadline")) {
         close.at_deadline = (hf_at_deadline)luaL_checkoption(lua, -1, NULL, at);
         lua_pop(lua, 1);

@@ -17,6 +17,7 @@ static const lab_option host_options[] = {
     {"tw_full", LAB_OPTION_OTHER, 0},
     SIZE(end_records),
     SIZE(end_budget),
+    {"sysctl", LAB_OPTION_OTHER, 0},
     SIZE(conns),
     SIZE(listeners),
     SIZE(syn_entries),
@@ -69,6 +70,7 @@ static void read_profile(lua_State *lua, hf_config *config) {
             lua,
             "host: profile = \"%s\" is none; there are: holdfast, linux, rfc, small, rst_on_full",
             name);
+    if (strcmp(name, "linux") != 0) lab_refuse_on_linux(lua, "host", "another profile than linux");
     lua_pop(lua, 1);
 }
 
@@ -134,6 +136,7 @@ static int new_host(lua_State *lua) {
     read_profile(lua, &config);
     lab_options_read(lua, 2, "host", host_options, sizeof host_options / sizeof host_options[0],
                      &config);
+    lab_options_on_linux(lua, 2, "host");
     read_quirks(lua, &config);
     read_tw_full(lua, &config);
     read_sets(lua, &config);
@@ -141,6 +144,7 @@ static int new_host(lua_State *lua) {
     lab_host *const host = lab_host_new(world, name, &config, &problem);
     if (!host) luaL_error(lua, "host: \"%s\": %s", name, problem);
     host->on_up = -1;
+    lab_sysctls(lua, host);
     lab_object_push(lua, LAB_HOST_TYPE, host);
     return 1;
 }
@@ -311,6 +315,7 @@ static int host_on_up(lua_State *lua) {
 static int host_count(lua_State *lua) {
     lab_host *const host = lab_host_arg(lua, 1);
     luaL_checkstring(lua, 2);
+    lab_refuse_on_linux(lua, "host:count", "the count of causes");
     lua_pushvalue(lua, 2);
     const hf_cause cause = lab_cause_pop(lua, "", "host:count", "its cause");
     lua_pushinteger(lua, (lua_Integer)hf_cause_count(&host->engine, cause));

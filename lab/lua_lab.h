@@ -88,6 +88,17 @@ void lab_open_hosts(lua_State *lua);
 void lab_open_links(lua_State *lua);
 void lab_open_conns(lua_State *lua);
 void lab_open_expects(lua_State *lua);
+/* ---- lua_backend.c: on which backend it runs ---- */
+
+bool lab_is_real(lua_State *lua); /* the kernel, in real time */
+/* An error on linux: the setting is Holdfast's own. */
+void lab_refuse_on_linux(lua_State *lua, const char *what, const char *name);
+/* Refuses each name of the table at `index` that a socket of the kernel has not. */
+void lab_options_on_linux(lua_State *lua, int index, const char *what);
+void lab_tcp_options_on_linux(lua_State *lua, const char *what, const hf_tcp_options *options);
+void lab_sysctls(lua_State *lua, lab_host *host);
+
+void lab_open_backend(lua_State *lua);
 void lab_open_rows(lua_State *lua);
 void lab_open_sandbox(lua_State *lua);
 void lab_open_files(lua_State *lua);

@@ -80,6 +80,15 @@ static lab_link *link_arg(lua_State *lua, int index) {
     return lab_object(lua, index, LAB_LINK_TYPE);
 }
 
+/* What the kernel joins by itself can be cut, and nothing else can be done to it. */
+static void must_be_our_wire(lua_State *lua, const lab_link *link, const char *what) {
+    if (lab_link_can_change(link)) return;
+    luaL_error(lua,
+               "%s: on linux the lab must be the wire; make the link with a delay, as in "
+               "{ delay = \"1ms\" }",
+               what);
+}
+
 /* cut(), cut{ from = host } for what that host sends, cut{ unseen = true } if no packet need meet
  * it. */
 static int link_cut(lua_State *lua) {
@@ -116,6 +125,7 @@ static int link_delay_next(lua_State *lua) {
     if (lab_field(lua, 2, "flags")) lab_flags_pop(lua, &hold.flags_set, &hold.flags_clear);
     if (!lab_field(lua, 2, "from") || hold.by_ns == 0 || hold.left == 0)
         luaL_error(lua, "delay_next: say whose packet and how long: { from = host, by = \"20s\" }");
+    must_be_our_wire(lua, link, "delay_next");
     const lab_host *const from = lab_host_arg(lua, -1);
     if (link->end[0] != from && link->end[1] != from)
         luaL_error(lua, "delay_next: from = \"%s\" is not an end of this link", from->name);
@@ -140,6 +150,8 @@ static int link_set(lua_State *lua) {
                      &options);
     if (options.way.rate_bits != rate || options.way.queue != queue || options.mtu != mtu)
         luaL_error(lua, "link:set: rate, queue and mtu are fixed when the link is made");
+    if (memcmp(&options.way, &link->way[0].options, sizeof options.way) != 0)
+        must_be_our_wire(lua, link, "link:set");
     for (uint32_t i = 0; i < 2; i++) link->way[i].options = options.way;
     link->unseen_allowed = options.unseen;
     lab_record *const record = lab_record_add(link->world, LAB_FAULT, link->end[0]->index);

@@ -100,8 +100,9 @@ static lab_world *open_world(const lab_scenario *scenario) {
 static lab_world *new_part(lab_scenario *scenario, const char *title) {
     const lab_hooks hooks = {scenario, on_timer, on_conn_event, on_accepted, on_host_up};
     const uint32_t index = scenario->part_count;
-    lab_world *const world = lab_world_new(
-        &lab_on_holdfast, scenario->options.seed + index * UINT64_C(0x9e3779b97f4a7c15), &hooks);
+    lab_world *const world =
+        lab_world_new(scenario->options.on,
+                      scenario->options.seed + index * UINT64_C(0x9e3779b97f4a7c15), &hooks);
     world->whole_packets = scenario->options.whole_packets;
     world->stop = scenario->options.stop;
     scenario->parts = realloc(scenario->parts, (index + 1) * sizeof(lab_world *));
@@ -320,6 +321,7 @@ static int open_all(lua_State *lua) {
     lab_open_rows(lua);
     lab_open_files(lua);
     lab_open_charts(lua);
+    lab_open_backend(lua);
     open_globals(lua);
     return 0;
 }
@@ -364,6 +366,11 @@ lab_scenario *lab_scenario_run(const lab_run_options *options) {
     lua_rawsetp(lua, LUA_REGISTRYINDEX, &scenario_key);
     lua_pushcfunction(lua, open_all);
     if (lua_pcall(lua, 0, 0, 0) != LUA_OK) abort();
+    const char *const missing = options->on->missing ? options->on->missing() : NULL;
+    if (missing) {
+        end_with(scenario, LAB_RESULT_SKIPPED, missing);
+        return scenario;
+    }
     load_and_run(scenario, lua);
     finish_part(scenario);
     judge(scenario);

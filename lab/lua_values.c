@@ -394,11 +394,13 @@ void lab_tcp_options_read(lua_State *lua, int index, const char *what, const cha
         all[count] = option;
     }
     lab_options_read(lua, index, what, all, count, to);
+    lab_options_on_linux(lua, index, what);
     if (lab_field(lua, index, "keepalive")) {
         lab_options_read(lua, lua_gettop(lua), "keepalive", keepalive_options, 3, to);
         lua_pop(lua, 1);
     }
     leave_out(lab_scenario_of(lua)->options.without, to);
+    lab_tcp_options_on_linux(lua, what, to);
 }
 
 bool lab_option_exists(const char *name) {

@@ -8,6 +8,7 @@
 
 typedef struct lab_run_options {
     const char *file;
+    const lab_backend *on;
     uint64_t seed;
     bool whole_packets;  /* keep them whole, for a capture */
     const char *without; /* an option of connections that is read and not obeyed; NULL: none */

@@ -33,6 +33,7 @@ static void show_replay(const lab_scenario *scenario, FILE *to) {
     for (size_t i = 0; i < options->param_count; i++) fprintf(to, " -p %s", options->params[i]);
     for (size_t i = 0; i < options->set_count; i++) fprintf(to, " --set %s", options->sets[i]);
     if (options->without) fprintf(to, " --without %s", options->without);
+    if (options->on->wait) fputs(" --on linux", to);
     fputc('\n', to);
 }
 

@@ -60,6 +60,7 @@ void lab_world_free(lab_world *world) {
     for (uint32_t i = 0; i < world->host_count; i++) lab_host_free(world->hosts[i]);
     for (uint32_t i = 0; i < world->expect_count; i++) free(world->expects[i]);
     for (uint32_t i = 0; i < world->problem_count; i++) free(world->problems[i]);
+    if (world->backend->world_free) world->backend->world_free(world);
     free(world->conns);
     free(world->expects);
     free(world->problems);
@@ -109,11 +110,11 @@ static void run_timer(lab_world *world, uint32_t index) {
 }
 
 /* All frames of one instant reach their hosts before time moves in any of them. */
-static void take_frames(lab_world *world, hf_ns at_ns) {
+void lab_take_frames(lab_world *world, hf_ns at_ns) {
     const lab_due *first;
     lab_due due;
     while ((first = lab_heap_first(&world->heap)) != NULL && first->kind == LAB_DUE_FRAME &&
-           first->at_ns == at_ns) {
+           first->at_ns <= at_ns) {
         lab_heap_pop(&world->heap, &due);
         lab_host_take(due.flight->link->end[1 - due.flight->way], due.flight);
     }
@@ -123,7 +124,7 @@ static void take_frames(lab_world *world, hf_ns at_ns) {
 static void run_due(lab_world *world) {
     lab_due due;
     if (lab_heap_first(&world->heap)->kind == LAB_DUE_FRAME) {
-        take_frames(world, world->now_ns);
+        lab_take_frames(world, world->now_ns);
         return;
     }
     lab_heap_pop(&world->heap, &due);
@@ -164,8 +165,16 @@ static bool all_settled(const lab_world *world) {
     return settled > 0;
 }
 
+static bool no_expectation_is_open(const lab_world *world) {
+    for (uint32_t i = 0; i < world->expect_count; i++)
+        if (world->expects[i]->outcome == LAB_OPEN && !waits_for_the_end(world->expects[i]))
+            return false;
+    return true;
+}
+
 static bool over(const lab_world *world) {
     if (world->duration_ns != HF_NEVER) return false;
+    if (world->quiet && no_expectation_is_open(world)) return true;
     return all_settled(world) && world->frames_in_flight == 0 && !at_is_waiting(world);
 }
 
@@ -184,11 +193,25 @@ static bool clock_stands(lab_world *world, uint64_t *steps, hf_ns at_ns) {
     return true;
 }
 
+static hf_ns next_at(const lab_world *world, hf_ns end_ns) {
+    const lab_due *const first = lab_heap_first(&world->heap);
+    return first && first->at_ns < end_ns ? first->at_ns : end_ns;
+}
+
+/* In real time: true once the next instant at which something is due, or the end, has come. What
+ * happens meanwhile may change what is next. */
+static bool has_come(lab_world *world, hf_ns end_ns) {
+    world->backend->wait(world, next_at(world, end_ns));
+    lab_expect_look(world);
+    return world->now_ns >= next_at(world, end_ns);
+}
+
 void lab_run(lab_world *world, hf_ns until_ns) {
     const hf_ns end_ns = end_of(world, until_ns);
     uint64_t steps = 0;
     while (!world->failed_script && !(world->stop && *world->stop)) {
         if (until_ns == HF_NEVER && over(world)) return;
+        if (world->backend->wait && !has_come(world, end_ns)) continue;
         const lab_due *const first = lab_heap_first(&world->heap);
         if (!first || first->at_ns > end_ns) {
             if (first || end_ns != LAB_LONGEST) world->now_ns = end_ns;
@@ -198,7 +221,7 @@ void lab_run(lab_world *world, hf_ns until_ns) {
             return;
         }
         if (clock_stands(world, &steps, first->at_ns)) return;
-        world->now_ns = first->at_ns;
+        if (!world->backend->wait) world->now_ns = first->at_ns;
         run_due(world);
         lab_expect_look(world);
     }

@@ -15,6 +15,25 @@ foreach(drawn chaos detect_any)
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 endforeach()
 
+# The kernel in real time: those of the collection that it can play in seconds, and its own. What fails is tried once
+# more, since another process may have had the machine.
+file(GLOB on_linux CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/on_linux/*.lua)
+foreach(name abort close_active close_half close_passive close_unread data_both_ways handshake loss_bulk not_accepted
+    peer_reboot refused systems/customer_complaint)
+  list(APPEND on_linux ${CMAKE_SOURCE_DIR}/lab/scenarios/${name}.lua)
+endforeach()
+list(FILTER on_linux EXCLUDE REGEX "unseen_fault|own_option")
+foreach(scenario ${on_linux})
+  get_filename_component(name ${scenario} NAME_WE)
+  file(RELATIVE_PATH path ${CMAKE_SOURCE_DIR} ${scenario})
+  add_test(NAME on_linux_${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/on_linux/twice $<TARGET_FILE:holdfast_cli> ${path}
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(on_linux_${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 180)
+endforeach()
+add_test(NAME on_linux_refuses COMMAND ${CMAKE_SOURCE_DIR}/tests/on_linux/refuses $<TARGET_FILE:holdfast_cli>
+  WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+set_tests_properties(on_linux_refuses PROPERTIES SKIP_RETURN_CODE 77)
+
 # What Linux did against what the profile "linux" predicts; docs/AGREEMENT.md is this run's table.
 add_test(NAME agreement COMMAND ${CMAKE_SOURCE_DIR}/tools/agreement --check $<TARGET_FILE:holdfast_cli>)
 
