@@ -39,4 +39,4 @@ summary(clients .. " clients, " .. places .. " places, nobody accepts. " .. plac
     .. "both ends and their data is kept; they wait for a program that does not come, which no transport can cure. "
     .. "The other " .. said.told .. " were reset, the last of them " .. words(said.latest_ns)
     .. " after connect(). Ten minutes later nothing has changed. Linux's half-established connections (the server "
-    .. "forgets, the client is not told): half_established.lua.")
+    .. "forgets, the client is not told): systems/s3_half_established.lua.")

@@ -28,7 +28,8 @@ function common.table(rows)
     return table.concat(lines, "\n\n")
 end
 
--- A print server as RFC 1179 has it: it answers and closes first. `work` is how long an answer takes.
+-- A print server as RFC 1179 has it: it answers and closes first, by linger 0 if so told; or leaves it to the client.
+-- `work` is how long an answer takes.
 function common.print_server(server, port, options)
     options = options or {}
     local seen = { answered = 0 }
@@ -39,7 +40,7 @@ function common.print_server(server, port, options)
                 local function answer()
                     seen.answered = seen.answered + 1
                     s:write "no entries\n"
-                    if options.leaks then return end
+                    if options.client_closes then return s:on("peer_closed", function() s:close() end) end
                     if options.linger_zero then
                         s:on("all_acked", function() s:abort() end)
                     else
@@ -54,13 +55,19 @@ function common.print_server(server, port, options)
 end
 
 -- One query; `done(how)` is called with "ok", "refused" or the cause of its end.
-function common.query(client, server, port, done)
+function common.query(client, server, port, done, closes)
     local c, failed = client:connect(server, port)
     if failed then return done("connect() " .. failed) end
     local answered = false
     c:on("connected", function() c:write "\4lp\n" end)
-    c:on("readable", function() answered = c:status().bytes_read == 11 end)
+    c:on("readable", function()
+        answered = c:status().bytes_read == 11
+        if not closes then return end
+        c:close()
+        done "ok"
+    end)
     c:on("peer_closed", function()
+        if closes then return end
         c:close()
         done(answered and "ok" or "cut short")
     end)
@@ -112,18 +119,19 @@ function common.print_queue(title, options)
         for _ = 1, options.others or 0 do client:connect(server, 9100) end
         local ports = options.ports or { 515 }
         for _, port in ipairs(ports) do common.print_server(server, port, options) end
+        local last_ns = options.minutes * 60 * common.second -- then all may come to their end
         local function ask(again)
             seen.asked = seen.asked + 1
             common.query(client, server, ports[seen.asked % #ports + 1], function(how)
                 seen.batches.add(how)
                 if again then again() end
-            end)
+            end, options.client_closes)
         end
         if options.serial then
-            local function loop() after(options.every, function() ask(loop) end) end
-            after("1s", loop)
+            local function loop() if now() < last_ns then after(options.every, function() ask(loop) end) end end
+            loop()
         else
-            after("1s", function() every(options.every, function() ask() end) end)
+            every(options.every, function() if now() < last_ns then ask() end end)
         end
         duration(options.minutes * 60 + 1 .. "s")
         run()

@@ -63,4 +63,4 @@ check(other.refused > 0, "rst_on_full: 'connection refused' although somebody li
 
 summary(clients .. " clients at once, " .. places .. " places, a program that accepts 2 s later.\n\n"
     .. row(cookie) .. "\n\n" .. row(ignore) .. "\n\n" .. row(refuse) .. "\n\n" .. row(other)
-    .. "\n\nLinux's own manner, silence and loss behind a successful connect(): half_established.lua, cookie_loses_data.lua.")
+    .. "\n\nLinux's own manner, silence and loss behind a successful connect(): s3_half_established.lua, s5_cookie_loses_data.lua.")
