@@ -60,6 +60,8 @@ static const lab_option host_options[] = {
     LIMIT(initial_window_segs),
     LIMIT(duplicate_threshold),
     LIMIT(conn_pool_with_time_wait),
+    LIMIT(rack),
+    LIMIT_NS(tlp_ack_delay),
 };
 
 static void read_profile(lua_State *lua, hf_config *config) {

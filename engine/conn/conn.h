@@ -69,7 +69,8 @@ enum {
     HFI_P_DATA = 1u << 6,   /* look whether data or FIN can go */
     HFI_P_CHALLENGE = 1u << 7,
     HFI_P_OVERRIDE =
-        1u << 8 /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
+        1u << 8, /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
+    HFI_P_TAIL_PROBE = 1u << 11 /* recover: a new segment, or the last again, whatever cwnd says */
 };
 
 /* hfi_conn.close_how */

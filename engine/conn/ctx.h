@@ -100,7 +100,7 @@ typedef struct hfi_time_wait6 {
 typedef enum hfi_tw_class {
     HFI_TW_TIMESTAMPS,
     HFI_TW_ISN,
-    HFI_TW_COOKIE, /* no TIME_WAIT: CLOSED, but a cookie that could open it again */
+    HFI_TW_COOKIE,     /* no TIME_WAIT: CLOSED, but a cookie that could open it again */
     HFI_TW_FIN_WAIT_2, /* not yet: an orphan's peer has still to close */
     HFI_TW_UNGUARDED,
     HFI_TW_CLASSES
@@ -156,6 +156,23 @@ typedef struct hfi_segment_list {
     hfi_index head, tail;
 } hfi_segment_list;
 
+/* hfi_flight.marks */
+enum {
+    HFI_FLIGHT_RACK = 1 << 0,         /* rack_sent_us, rack_end and rack_rtt_us are valid */
+    HFI_FLIGHT_REORDERED = 1 << 1,    /* reordering was seen */
+    HFI_FLIGHT_ROUND = 1 << 2,        /* dsack_round is valid */
+    HFI_FLIGHT_WAITS = 1 << 3,        /* something may be lost, or late: known at reorder_at */
+    HFI_FLIGHT_PROBED = 1 << 4,       /* a tail loss probe is out */
+    HFI_FLIGHT_PROBED_AGAIN = 1 << 5, /* and it was a retransmission */
+    HFI_FLIGHT_UNMEASURED = 1 << 6,   /* no RTT sample since the last probe */
+    HFI_FLIGHT_UNDO = 1 << 7,         /* congest remembers a window that could come back */
+    HFI_FLIGHT_STAMPED = 1 << 8,      /* resent_at is valid */
+    HFI_FLIGHT_RENEGED = 1 << 9       /* the peer took SACKs back: no more are believed */
+};
+
+/* hfi_flight.timer: what rtx_at is. */
+enum { HFI_TIMER_RTO, HFI_TIMER_PROBE, HFI_TIMER_REORDER };
+
 /* What a connection needs only while data is in flight, and for one RTO after. In the block. */
 typedef struct hfi_flight {
     /* segq */
@@ -168,15 +185,35 @@ typedef struct hfi_flight {
     hfi_index conn;           /* whose it is */
     hfi_index next, previous; /* those at rest, the oldest first; `next` also of a free one */
 
-    /* recover */
-    hf_seq high_sacked; /* the end of the highest SACK block, if any_sacked */
-    bool any_sacked;
+    hf_seq fack; /* the highest end of what was delivered (RFC 8985 5.3) */
+
+    /* recover: which deadline rtx_at is, and the others */
+    uint16_t marks; /* HFI_FLIGHT_* */
+    uint8_t timer;  /* HFI_TIMER_* */
+    uint8_t frto;   /* RFC 5682: ACKs since the time-out that it judges by, and 1; 0: it does not */
+    hfi_tick rto_at;     /* RFC 6298 5 */
+    hfi_tick reorder_at; /* with HFI_FLIGHT_WAITS */
+    /* RACK, RFC 8985 5.3 */
+    hfi_us32 rack_sent_us,
+        rack_rtt_us; /* with HFI_FLIGHT_RACK: of what left last among the delivered */
+    hf_seq rack_end;
+    hfi_us32 min_rtt_us; /* 0 before the first sample */
+    hfi_tick min_rtt_at;
+    hf_seq dsack_round; /* with HFI_FLIGHT_ROUND: widened once until this is acknowledged */
+    uint8_t reo_wnd_mult, reo_persist; /* of the reordering window; recoveries that it stays wide */
+    hf_seq tlp_end;                    /* with HFI_FLIGHT_PROBED: snd.nxt when the probe left */
+    /* PRR, RFC 9937 6 */
+    uint32_t prr_delivered, prr_out, recover_fs;
+    /* undoing, with HFI_FLIGHT_UNDO */
+    hf_seq undo_from;     /* snd.una when the window fell */
+    uint32_t undo_bytes;  /* sent again since, and not yet known to be in vain */
+    hfi_tick resent_at;   /* with HFI_FLIGHT_STAMPED: the first retransmission */
+    uint32_t asked_bytes; /* sent again as a question: duplicates that say nothing of the path */
 
     /* For congest. */
     bool cwnd_limited;        /* send: cwnd kept data back when snd.nxt was limited_until */
     hf_seq limited_until;     /* send */
     uint32_t delivered_bytes; /* recover: acknowledged or SACKed, modulo 2^32 */
-    hfi_us32 min_rtt_us;      /* recover: 0 before the first sample */
     hfi_congest congest;      /* the controller's own, kept by recover */
 } hfi_flight;
 

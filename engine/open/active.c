@@ -126,7 +126,7 @@ void hfi_open_syn(hfi_ctx *ctx, hfi_conn *conn, bool ack, hfi_departure *ret) {
     if (ack) {
         ret->tcp.flags |= HFI_TCP_ACK;
         ret->tcp.ack = conn->rcv_nxt;
-        hfi_receive_acked(conn);
+        hfi_receive_acked(ctx, conn);
     }
     if ((conn->timers & HFI_T_RTX) == 0) {
         conn->timers |= HFI_T_RTX;

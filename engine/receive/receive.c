@@ -1,4 +1,4 @@
-#include "receive/receive.h"
+#include "receive/internal.h"
 
 #define RECEIVE_BYTES_DEFAULT (256u * 1024)
 #define QUICK_ACKS 16 /* RFC 5681 4.2 lets every segment be acknowledged; slow start needs it */
@@ -146,7 +146,7 @@ static hfi_index place(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arrival,
 /* ---- Out of order ---- */
 
 static void range_free(hfi_ctx *ctx, hfi_conn *conn, hfi_index range) {
-    if (conn->range_recent == range) conn->range_recent = HFI_NONE;
+    if (hfi_receive_recent(ctx, conn) == range) hfi_receive_set_recent(ctx, conn, HFI_NONE);
     hfi_pool_give(&ctx->root->range_pool, ctx->range_next, range);
     conn->ranges--;
 }
@@ -197,7 +197,7 @@ static void range_add(hfi_ctx *ctx, hfi_conn *conn, hfi_index before, hf_seq sta
         ranges[at].next = ranges[next].next;
         range_free(ctx, conn, next);
     }
-    conn->range_recent = at;
+    hfi_receive_set_recent(ctx, conn, at);
 }
 
 /* The last range that starts at or before seq, or HFI_NONE. */
@@ -231,11 +231,13 @@ static hf_cause take_out_of_order(hfi_ctx *ctx, hfi_conn *conn, const hfi_arriva
     const hfi_index hint = before == HFI_NONE ? conn->rx_tail : ctx->ranges[before].chunk;
     /* The chunk of a range's last byte may lie beyond seq if the segment is inside the range. */
     if (joins && hf_seq_le(seq + bytes, ctx->ranges[before].end)) {
-        conn->range_recent = before;
+        hfi_receive_set_recent(ctx, conn, before);
+        hfi_receive_duplicate(ctx, conn, seq, seq + bytes);
         *ret_a = bytes;
         return HF_CAUSE_TOOK_DATA_OUT_OF_ORDER;
     }
     const hf_seq from = joins ? ctx->ranges[before].end : seq;
+    hfi_receive_duplicate(ctx, conn, seq, from);
     uint32_t placed;
     const hfi_index chunk = place(ctx, conn, arrival, from, seq + bytes - from, hint, &placed);
     if (placed == 0) return HF_CAUSE_DROP_NO_MEMORY;
@@ -316,6 +318,7 @@ hf_cause hfi_receive_data(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arriv
     const hf_seq start = hf_seq_max(arrival->tcp.seq, conn->rcv_nxt);
     const hf_seq end = hf_seq_min(arrival->tcp.seq + arrival->tcp.payload_bytes, conn->rcv_adv);
     *ret_a = 0;
+    hfi_receive_old(ctx, conn, &arrival->tcp);
     if (!hf_seq_lt(start, end)) {
         hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_ACK_DUPLICATE);
         return HF_CAUSE_DROP_OUT_OF_WINDOW;
@@ -360,7 +363,8 @@ void hfi_receive_ack_timeout(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_ACK_DELAYED);
 }
 
-void hfi_receive_acked(hfi_conn *conn) {
+void hfi_receive_acked(hfi_ctx *ctx, hfi_conn *conn) {
+    hfi_receive_duplicate_told(ctx, conn);
     conn->pending &= (uint16_t)~HFI_P_ACK;
     conn->timers &= (uint8_t)~HFI_T_ACK;
     conn->last_ack_sent = conn->rcv_nxt;
@@ -406,23 +410,6 @@ uint16_t hfi_receive_window_field(hfi_ctx *ctx, hfi_conn *conn) {
         conn->rcv_adv = told;
     }
     return (uint16_t)field;
-}
-
-static void add_sack_block(const hfi_ctx *ctx, hfi_index range, hfi_tcp_options *options) {
-    options->sack[options->sack_count].start = ctx->ranges[range].start;
-    options->sack[options->sack_count].end = ctx->ranges[range].end;
-    options->sack_count++;
-}
-
-void hfi_receive_sack(const hfi_ctx *ctx, const hfi_conn *conn, hfi_tcp_options *options) {
-    if (!hfi_has(conn, HFI_F_SACK) || conn->range_head == HFI_NONE) return;
-    const uint32_t room = hfi_has(conn, HFI_F_TIMESTAMPS) ? 3 : HFI_TCP_SACK_MAX;
-    options->sack_count = 0;
-    if (conn->range_recent != HFI_NONE) add_sack_block(ctx, conn->range_recent, options);
-    for (hfi_index at = conn->range_head; at != HFI_NONE && options->sack_count < room;
-         at = ctx->ranges[at].next)
-        if (at != conn->range_recent) add_sack_block(ctx, at, options);
-    options->present |= HFI_OPT_SACK;
 }
 
 /* ---- The application's side ---- */
@@ -494,6 +481,7 @@ uint32_t hfi_receive_copy(hfi_ctx *ctx, hfi_conn *conn, void *to, uint32_t bytes
 }
 
 void hfi_receive_stop(hfi_ctx *ctx, hfi_conn *conn) {
+    hfi_receive_duplicate_told(ctx, conn);
     while (conn->range_head != HFI_NONE) drop_furthest(ctx, conn);
     const uint32_t unread = hfi_readable(conn);
     const hf_seq kept = conn->rx_read + unread;

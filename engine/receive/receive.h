@@ -68,9 +68,13 @@ uint16_t hfi_receive_window_field(hfi_ctx *ctx, hfi_conn *conn);
 
 /* SACK blocks for a segment that leaves now, the latest range first (RFC 2018 4). */
 void hfi_receive_sack(const hfi_ctx *ctx, const hfi_conn *conn, hfi_tcp_options *options);
+bool hfi_receive_has_sack(const hfi_ctx *ctx, const hfi_conn *conn);
+
+/* What of a segment lies below RCV.NXT has come before: with SACK the ACK names it (RFC 2883). */
+void hfi_receive_old(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
 
 /* A segment with ACK has left: nothing is owed any more. */
-void hfi_receive_acked(hfi_conn *conn);
+void hfi_receive_acked(hfi_ctx *ctx, hfi_conn *conn);
 
 /* ---- The application's side ---- */
 

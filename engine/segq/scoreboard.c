@@ -5,14 +5,14 @@
 
 /* RFC 8985 6.2, step 2: whether a retransmission's ACK may be one of the first transmission. Then it
  * says nothing about when what arrived was sent. What was only asked for is never told apart. */
-static bool is_ambiguous(const hfi_ctx *ctx, const hfi_segment *segment,
+static bool is_ambiguous(const hfi_ctx *ctx, const hfi_flight *flight, const hfi_segment *segment,
                          const hfi_delivery *delivery) {
     if ((segment->flags & HFI_SEG_ASKED) != 0) return true;
     if (segment->transmissions == 1) return false;
     const hfi_us32 age_us = ctx->now_us - segment->sent_us;
     const hfi_tick sent = hfi_tick_of(ctx->now_ns - age_us * HF_US);
     if (delivery->echoes && hfi_tick_lt(delivery->echo, sent)) return true;
-    return age_us < delivery->min_rtt_us;
+    return age_us < flight->min_rtt_us;
 }
 
 static bool sent_after(hfi_us32 at_us, hf_seq end, hfi_us32 other_us, hf_seq other_end) {
@@ -23,12 +23,11 @@ void hfi_segq_deliver(hfi_ctx *ctx, hfi_flight *flight, hfi_index index, hfi_del
     const hfi_segment *segment = &ctx->segments[index];
     const hf_seq end = hfi_segq_end_of(segment);
     hfi_segq_unlink(ctx, hfi_segq_list(flight, segment), index);
-    if (segment->transmissions == 1) delivery->once_only = true;
-    if (hf_seq_lt(delivery->fack, end))
-        delivery->fack = end;
-    else if (segment->transmissions == 1)
-        delivery->reordered = true;
-    if (is_ambiguous(ctx, segment, delivery)) return;
+    const bool once = segment->transmissions == 1;
+    if (once && hf_seq_le(end, delivery->limit)) delivery->original = true;
+    if (once && hf_seq_le(end, delivery->fack)) delivery->reordered = true;
+    flight->fack = hf_seq_max(flight->fack, end);
+    if (is_ambiguous(ctx, flight, segment, delivery)) return;
     if (delivery->any && !sent_after(segment->sent_us, end, delivery->sent_us, delivery->end))
         return;
     delivery->any = true;
@@ -146,6 +145,7 @@ static void forget_sacks(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_flight *flight = hfi_segq_flight(ctx, conn);
     flight->sacked_bytes = flight->lost_bytes = 0;
     flight->sent = flight->lost = (hfi_segment_list){HFI_NONE, HFI_NONE};
+    flight->fack = conn->snd_una;
     for (hfi_index at = conn->segq_head; at != HFI_NONE; at = ctx->segments[at].next) {
         hfi_segment *segment = &ctx->segments[at];
         segment->flags =

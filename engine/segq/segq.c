@@ -82,6 +82,7 @@ static bool attach_flight(hfi_ctx *ctx, hfi_conn *conn) {
     root->flight_pool.used++;
     memset(flight, 0, sizeof *flight);
     flight->conn = hfi_conn_index(ctx, conn);
+    flight->fack = conn->snd_una;
     flight->sent = flight->lost = (hfi_segment_list){HFI_NONE, HFI_NONE};
     for (uint32_t i = 0; i < HFI_LANES; i++) flight->lane_head[i] = flight->lane_tail[i] = HFI_NONE;
     begin_rest(ctx, conn);

@@ -39,19 +39,20 @@ void hfi_segq_init(hfi_ctx *ctx, uint32_t segments, uint32_t flights);
 bool hfi_segq_push(hfi_ctx *ctx, hfi_conn *conn, hf_seq seq, uint32_t bytes, hfi_index chunk,
                    uint16_t flags);
 
-/* What one ACK brought: the upper half is asked for by recover, the lower half answered. */
+/* What one ACK brought: the first part is recover's question, the rest the answer. */
 typedef struct hfi_delivery {
     bool echoes; /* the ACK carries an echo of our clock: `echo`, a tick of it */
     hfi_tick echo;
-    hfi_us32 min_rtt_us; /* no faster round trip was seen */
-    hf_seq fack;         /* the end of the highest byte delivered before (RFC 8985 5.3) */
+    hf_seq limit; /* what ends after it was sent after a time-out */
+    hf_seq
+        fack; /* the highest end of what was delivered before this ACK, whose blocks have no order */
 
     uint32_t bytes; /* newly acknowledged or SACKed */
-    bool any;       /* something delivered is fit to be RACK's segment: */
+    bool any;       /* of what arrived, one was sent last (RFC 8985 6.2, step 2): */
     hfi_us32 sent_us;
     hf_seq end;
-    bool reordered; /* an older segment, sent once, came after a newer one (RFC 8985 6.2, step 3) */
-    bool once_only; /* something came that was never sent again */
+    bool reordered; /* an older segment, sent once, came after a newer one (step 3) */
+    bool original;  /* something that ends at or before the limit and was sent once */
     bool sampled;   /* rtt_us is a sample that Karn allows (RFC 6298 3) */
     bool delayed;   /* the ACK waited for a retransmission */
     hfi_us32 rtt_us;

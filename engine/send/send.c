@@ -32,12 +32,12 @@ bool hfi_send_blocked(const hfi_conn *conn) {
 
 static hf_cause resend_cause(const hfi_ctx *ctx, const hfi_conn *conn, const hfi_segment *segment,
                              bool forced) {
-    (void)ctx;
     if (forced && (segment->flags & HFI_SEG_LOST) == 0) return HF_CAUSE_SENT_RETRANSMISSION_BOUND;
     if (hfi_has(conn, HFI_F_LOSS))
         return (segment->flags & HFI_SEG_FIN) != 0 && segment->bytes == 1
                    ? HF_CAUSE_SENT_FIN_AGAIN
                    : HF_CAUSE_SENT_RETRANSMISSION_RTO;
+    if (hfi_recover_by_time(ctx, conn)) return HF_CAUSE_SENT_RETRANSMISSION_RACK;
     return segment->seq == conn->snd_una && conn->duplicate_acks > 0
                ? HF_CAUSE_SENT_RETRANSMISSION_FAST
                : HF_CAUSE_SENT_RETRANSMISSION_PARTIAL;
@@ -76,6 +76,7 @@ static bool send_again(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t m
     hfi_segq_resent(ctx, conn, index, ret->cause == HF_CAUSE_SENT_RETRANSMISSION_BOUND);
     if (conn->retransmissions < UINT16_MAX) conn->retransmissions++;
     if (segment->seq == conn->snd_una && conn->transmissions < UINT8_MAX) conn->transmissions++;
+    hfi_recover_sent_again(ctx, conn, bytes, ret->cause == HF_CAUSE_SENT_RETRANSMISSION_BOUND);
     if (!forced) hfi_recover_restart_timer(ctx, conn);
     return true;
 }
@@ -124,10 +125,8 @@ static hfi_index chunk_of_next(const hfi_ctx *ctx, const hfi_conn *conn) {
                           hfi_chunk_number(&ctx->tx, hfi_snd_offset(conn, conn->snd_nxt)));
 }
 
-static bool send_new(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
-    if (hfi_has(conn, HFI_F_FIN_SENT)) return false;
-    hfi_recover_idle(ctx, conn);
-    const uint32_t payload = payload_to_send(ctx, conn, super_max);
+/* Sends `payload` unsent bytes, which may be none if a FIN waits. */
+static bool send_first_time(hfi_ctx *ctx, hfi_conn *conn, uint32_t payload, hfi_departure *ret) {
     /* A FIN takes a sequence number, so it needs window as a byte does. */
     const bool fin = hfi_has(conn, HFI_F_FIN_QUEUED) && conn->snd_nxt + payload == conn->snd_end &&
                      usable_window(conn) > payload;
@@ -150,7 +149,26 @@ static bool send_new(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_depar
     if (fin) conn->flags |= HFI_F_FIN_SENT;
     if (hfi_has(conn, HFI_F_PERSIST)) hfi_recover_probing_ended(conn);
     conn->flags &= ~(uint32_t)HFI_F_PERSIST;
-    if (first || (conn->timers & HFI_T_RTX) == 0) hfi_recover_restart_timer(ctx, conn);
+    hfi_recover_sent(ctx, conn, payload + fin, first);
+    return true;
+}
+
+static bool send_new(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
+    if (hfi_has(conn, HFI_F_FIN_SENT)) return false;
+    hfi_recover_idle(ctx, conn);
+    return send_first_time(ctx, conn, payload_to_send(ctx, conn, super_max), ret);
+}
+
+/* RFC 8985 7.3: a new segment if there is one, else the last again, whatever cwnd says. */
+static bool send_probe(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
+    if (hfi_in_flight(conn) == 0) return false;
+    const uint32_t fresh = hfi_min32(hfi_min32(hfi_unsent(conn), usable_window(conn)), conn->mss);
+    const bool again = fresh == 0 || !send_first_time(ctx, conn, fresh, ret);
+    const hfi_index last = again ? hfi_recover_probe_segment(ctx, conn) : HFI_NONE;
+    if (again && (last == HFI_NONE || !send_again(ctx, conn, last, conn->mss, false, ret)))
+        return false;
+    ret->cause = HF_CAUSE_SENT_TAIL_LOSS_PROBE;
+    hfi_recover_probed(ctx, conn, again);
     return true;
 }
 
@@ -162,8 +180,12 @@ bool hfi_send_next(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departu
             send_again(ctx, conn, conn->segq_head, conn->mss, true, ret))
             return true;
     }
+    if ((conn->pending & HFI_P_TAIL_PROBE) != 0) {
+        conn->pending &= (uint16_t)~HFI_P_TAIL_PROBE;
+        if (send_probe(ctx, conn, ret)) return true;
+    }
     const hfi_index lost = hfi_segq_next_lost(ctx, conn);
-    if (lost != HFI_NONE) {
+    if (lost != HFI_NONE && !hfi_recover_holds_back(ctx, conn)) {
         /* The first retransmission of a recovery goes at once, cwnd or not (RFC 5681 3.2, step 3).
          */
         const bool at_once =

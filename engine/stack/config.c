@@ -19,7 +19,9 @@ static const hf_limits limits_holdfast = {.rto_initial_ns = HF_SECOND,
                                           .initial_window_segs = 10,
                                           .duplicate_threshold = 3,
                                           .conn_pool_with_time_wait = 0,
-                                          .congestion = HF_CONGESTION_CUBIC};
+                                          .congestion = HF_CONGESTION_CUBIC,
+                                          .rack = 1,
+                                          .tlp_ack_delay_ns = 200 * HF_MS};
 
 void hf_config_default(hf_config *config) {
     memset(config, 0, sizeof *config);
@@ -74,6 +76,7 @@ static void profile_linux(hf_config *config) {
 static void profile_small(hf_config *config) {
     config->conns = 255;
     config->limits.conn_pool_with_time_wait = 255;
+    config->limits.rack = 0; /* a stack of the nineties */
     config->quirks = HF_QUIRK_FULL_POOL_REFUSES | HF_QUIRK_NO_LINGER_TIMEOUT;
 }
 
@@ -137,6 +140,7 @@ const char *hf_config_problem(const hf_config *c) {
          "limits.delayed_ack_ns: give less than 500 ms (RFC 9293 MUST-40)"},
         {c->limits.duplicate_threshold >= 1,
          "limits.duplicate_threshold: give at least 1, at best 3"},
+        {c->limits.rack <= 1, "limits.rack: give 0 or 1"},
         {c->limits.initial_window_segs >= 1,
          "limits.initial_window_segs: give at least 1, at best 10"},
         {c->limits.congestion == HF_CONGESTION_CUBIC ||

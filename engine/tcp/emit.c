@@ -36,7 +36,7 @@ void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
     if (told) hfi_receive_sack(ctx, conn, &ret->tcp.options);
     /* An ACK that is due because of a gap then follows without data, as it must to count as a
      * duplicate (RFC 5681 2). */
-    if (told || conn->range_head == HFI_NONE) hfi_receive_acked(conn);
+    if (told || !hfi_receive_has_sack(ctx, conn)) hfi_receive_acked(ctx, conn);
 }
 
 static void plain_ack(hfi_conn *conn, hf_cause cause, hfi_departure *ret) {
@@ -69,10 +69,11 @@ static bool emit_handshake(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
 }
 
 static bool emit_data(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
-    if ((conn->pending & (HFI_P_DATA | HFI_P_RESEND)) == 0) return false;
+    const uint16_t wanted = HFI_P_DATA | HFI_P_RESEND | HFI_P_TAIL_PROBE;
+    if ((conn->pending & wanted) == 0) return false;
     const hf_seq before = conn->snd_nxt;
     if (!hfi_send_next(ctx, conn, super_max, ret)) {
-        conn->pending &= (uint16_t) ~(HFI_P_DATA | HFI_P_RESEND | HFI_P_OVERRIDE);
+        conn->pending &= (uint16_t) ~(wanted | HFI_P_OVERRIDE);
         hfi_live_persist(ctx, conn);
         return false;
     }

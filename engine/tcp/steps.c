@@ -64,6 +64,7 @@ static hf_cause outside_window(step *s) {
     }
     if (is_probe(s)) return answer(s, HF_CAUSE_SENT_ACK_PROBE, HF_CAUSE_TOOK_PROBE);
     answer_stranger(s);
+    hfi_receive_old(s->ctx, s->conn, s->seg);
     return drop(s, HF_CAUSE_DROP_OUT_OF_WINDOW);
 }
 

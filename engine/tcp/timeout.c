@@ -50,7 +50,7 @@ static void handshake_timeout(hfi_ctx *ctx, hfi_conn *conn) {
 }
 
 static void persist_timeout(hfi_ctx *ctx, hfi_conn *conn) {
-    hfi_recover_rested(ctx, conn); /* a window probe waits for one RTO at least */
+    hfi_segq_rest_over(ctx, conn); /* a window probe waits for one RTO at least */
     const hfi_live_verdict verdict = hfi_live_persist_timeout(ctx, conn);
     if (verdict.cause != HF_CAUSE_NONE)
         give_up(ctx, conn, verdict.cause, verdict.mechanism, verdict.reset);
@@ -81,7 +81,7 @@ static void rtx_due(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
         handshake_timeout(ctx, conn);
     else if (hfi_has(conn, HFI_F_PERSIST))
         persist_timeout(ctx, conn);
-    else if (!hfi_recover_rested(ctx, conn))
+    else if (!hfi_recover_early(ctx, conn))
         retransmit_timeout(ctx, conn, effects);
 }
 

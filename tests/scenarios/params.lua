@@ -7,7 +7,7 @@ local c = a:connect(b, 7000)
 wire:delay_next { from = a, len_least = 1000, by = "5s" }
 c:write(size + 3000)
 expect_packets { from = a, flags = "SYN", count = 1 }
-expect_packets { from = a, cause = "SENT_RETRANSMISSION_RTO", at_least = 1 }
+expect_packets { from = a, cause = "SENT_RETRANSMISSION_RACK", count = 1 }
 duration "9s"
 run()
 check(not c:status().timestamps, "the middlebox took the timestamps out")
