@@ -58,6 +58,7 @@ static const lab_option host_options[] = {
     LIMIT(syn_linear),
     LIMIT(syn_ack_limit),
     LIMIT(initial_window_segs),
+    {"congestion", LAB_OPTION_CONGESTION, offsetof(hf_config, limits.congestion)},
     LIMIT(duplicate_threshold),
     LIMIT(conn_pool_with_time_wait),
     LIMIT(rack),

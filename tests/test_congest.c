@@ -385,6 +385,23 @@ static void each_connection_has_its_own_controller(void **state) {
     assert_int_equal(window_after_a_loss(&config, HF_CONGESTION_DEFAULT), 14);
 }
 
+/* Options are shared by all connections that have the same, and these two have not. */
+static void two_connections_of_an_engine_differ(void **state) {
+    (void)state;
+    peer p;
+    peer_begin(&p);
+    const uint8_t asked[] = {NEWRENO, CUBIC};
+    for (int i = 0; i < 2; i++) {
+        const hf_tcp_options options = {.congestion = asked[i]};
+        peer_is_called_with(&p, &options);
+        assert_int_equal(hfi_congestion(peer_ctx(&p), peer_block(&p)), asked[i]);
+    }
+    const hf_connect_options connect = {
+        .remote = p.them, .remote_port = 9000, .tcp.congestion = HF_CONGESTION_NEWRENO + 1};
+    assert_int_equal(hf_connect(&p.engine, &connect, &p.conn), HF_ARGUMENT);
+    peer_end(&p);
+}
+
 static void profiles_choose_the_controller_of_who_asks_for_none(void **state) {
     (void)state;
     hf_config config = peer_config();
@@ -415,6 +432,7 @@ int main(void) {
         cmocka_unit_test(small_and_large_round_trips_have_their_own_threshold),
         cmocka_unit_test(slow_starts_after_a_loss_do_not_look_at_the_round_trip),
         cmocka_unit_test(each_connection_has_its_own_controller),
+        cmocka_unit_test(two_connections_of_an_engine_differ),
         cmocka_unit_test(profiles_choose_the_controller_of_who_asks_for_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -27,7 +27,9 @@ static bool options_good(const hf_tcp_options *options) {
            options->idle_within_ns <= longest && options->open_check_ns <= longest &&
            options->progress_action <= HF_BOUND_REPORT &&
            options->answer_action <= HF_BOUND_REPORT && options->idle_action <= HF_BOUND_REPORT &&
-           options->send_bytes <= UINT32_C(1) << 30 && options->receive_bytes <= UINT32_C(1) << 30;
+           options->send_bytes <= UINT32_C(1) << 30 &&
+           options->receive_bytes <= UINT32_C(1) << 30 &&
+           options->congestion <= HF_CONGESTION_NEWRENO;
 }
 
 /* ---- OPEN ---- */
