@@ -2,6 +2,7 @@
 #include "test.h"
 #include "congest/congest.h"
 #include "peer.h"
+#include "send/send.h"
 
 #define CUBIC HF_CONGESTION_CUBIC
 #define NEWRENO HF_CONGESTION_NEWRENO
@@ -357,6 +358,63 @@ static void slow_starts_after_a_loss_do_not_look_at_the_round_trip(void **state)
     assert_int_equal(p.state.flags & HFI_CC_CSS, 0);
 }
 
+/* ---- Pacing ---- */
+
+static void the_pace_is_twice_the_window_a_round_trip_and_then_a_quarter_more(void **state) {
+    (void)state;
+    const hfi_congest_window growing = {100000, HFI_SSTHRESH_NONE}, known = {100000, 50000};
+    assert_in_range(hfi_congest_pacing(CUBIC, growing, 102400), 1998, 2002);
+    assert_in_range(hfi_congest_pacing(CUBIC, known, 102400), 1248, 1252);
+    const hfi_congest_window largest = {UINT32_MAX, 1}, least = {500, 400};
+    assert_in_range(hfi_congest_pacing(CUBIC, largest, 4096), 1340000000, 1345000000);
+    assert_int_equal(hfi_congest_pacing(CUBIC, least, 0xffffffff), 1);
+    assert_int_equal(hfi_congest_pacing(CUBIC, growing, 4000), 0); /* finer than the timer */
+    assert_int_equal(hfi_congest_pacing(NEWRENO, growing, 102400), 0);
+}
+
+/* A client that writes; the first ten segments were acknowledged together, 100 ms after they left. */
+static void ten_are_acked(peer *p, uint8_t congestion) {
+    const hf_tcp_options options = {.congestion = congestion};
+    peer_begin(p);
+    peer_listen_and_accept_with(p, &options);
+    peer_app_sends(p, 60000);
+    assert_int_equal(p->out_count, 10); /* nothing in flight, nothing to wait for */
+    peer_run(p, 100 * HF_MS);
+    peer_forget(p);
+    p->ack += 14600;
+    peer_says(p, HFI_TCP_ACK, 0);
+}
+
+static void a_window_leaves_over_its_round_trip(void **state) {
+    (void)state;
+    peer p;
+    ten_are_acked(&p, CUBIC);
+    assert_in_range(p.out_count, 10, 11); /* nothing was in flight: ten at once */
+    assert_true(hfi_send_paced(peer_block(&p)));
+    assert_true(peer_count(&p, HF_CAUSE_PACED) > 0);
+    const hf_ns began_ns = p.now_ns;
+    peer_run(&p, 100 * HF_MS);
+    assert_in_range(p.out_count, 18, 20);
+    uint32_t at_once = 0, most = 0;
+    for (size_t i = 11; i < p.out_count; i++) {
+        at_once = p.out[i].at_ns == p.out[i - 1].at_ns ? at_once + 1 : 1;
+        most = at_once > most ? at_once : most;
+    }
+    assert_in_range(most, 1, 3);
+    assert_in_range(p.out[p.out_count - 1].at_ns - began_ns, 2 * HF_MS, 60 * HF_MS);
+    assert_false(hfi_send_paced(peer_block(&p)));
+    peer_end(&p);
+}
+
+static void newreno_sends_what_its_window_lets_out(void **state) {
+    (void)state;
+    peer p;
+    ten_are_acked(&p, NEWRENO);
+    assert_int_equal(p.out_count, 12);
+    assert_int_equal(peer_count(&p, HF_CAUSE_PACED), 0);
+    peer_end(&p);
+}
+
 /* ---- Which one a connection has ---- */
 
 /* Loses one segment and says what is left of the window, in segments. */
@@ -431,6 +489,9 @@ int main(void) {
         cmocka_unit_test(a_round_trip_that_shrinks_again_was_jitter),
         cmocka_unit_test(small_and_large_round_trips_have_their_own_threshold),
         cmocka_unit_test(slow_starts_after_a_loss_do_not_look_at_the_round_trip),
+        cmocka_unit_test(the_pace_is_twice_the_window_a_round_trip_and_then_a_quarter_more),
+        cmocka_unit_test(a_window_leaves_over_its_round_trip),
+        cmocka_unit_test(newreno_sends_what_its_window_lets_out),
         cmocka_unit_test(each_connection_has_its_own_controller),
         cmocka_unit_test(two_connections_of_an_engine_differ),
         cmocka_unit_test(profiles_choose_the_controller_of_who_asks_for_none),

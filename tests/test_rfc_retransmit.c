@@ -182,7 +182,8 @@ static void three_duplicates_send_the_missing_segment_and_two_allow_new_ones(voi
     const peer_segment *again = peer_expect(&p, HFI_TCP_ACK);
     assert_int_equal(again->tcp.seq, p.ack);
     assert_int_equal(again->cause, HF_CAUSE_SENT_RETRANSMISSION_FAST);
-    assert_int_equal(peer_status(&p).ssthresh_bytes, 5 * MSS); /* ten, without the two of RFC 3042 */
+    assert_int_equal(peer_status(&p).ssthresh_bytes,
+                     5 * MSS); /* ten, without the two of RFC 3042 */
     peer_end(&p);
 }
 

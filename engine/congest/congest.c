@@ -129,6 +129,22 @@ hfi_congest_window hfi_congest_undo(hfi_congest *state, hf_congestion kind,
                                 hfi_max32(window.ssthresh, state->saved_ssthresh)};
 }
 
+/* Twice the window a round trip while it doubles, a quarter more than the window afterwards: so pacing
+ * never is what limits, and yet no window leaves in one burst. Below a few ticks a round trip the timer
+ * is too coarse to do better than the ACKs. */
+#define PACED_SRTT_LEAST_US 4096u
+
+uint32_t hfi_congest_pacing(hf_congestion kind, hfi_congest_window window, hfi_us32 srtt_us) {
+    if (kind != HF_CONGESTION_CUBIC || srtt_us < PACED_SRTT_LEAST_US) return 0;
+    /* cwnd * 1024 / srtt in 32 bits: what cwnd cannot be multiplied by, srtt is divided by. */
+    const uint32_t spare = hfi_min32((uint32_t)__builtin_clz(window.cwnd | 1), 10);
+    const uint32_t tick_bytes = (window.cwnd << spare) / (srtt_us >> (10 - spare));
+    const uint32_t gained = window.cwnd < window.ssthresh
+                                ? hfi_window_add(tick_bytes, tick_bytes)
+                                : hfi_window_add(tick_bytes, tick_bytes / 4);
+    return hfi_max32(gained, 1);
+}
+
 hfi_congest_window hfi_congest_idle(hfi_congest *state, hfi_congest_window window, uint32_t mss,
                                     uint32_t segs) {
     /* RFC 2861 3.2: slow start may take the window back to three quarters of where it was. */

@@ -103,6 +103,10 @@ hfi_congest_window hfi_congest_timeout(hfi_congest *state, hf_congestion kind,
 hfi_congest_window hfi_congest_undo(hfi_congest *state, hf_congestion kind,
                                     hfi_congest_window window);
 
+/* How many bytes the controller wants to leave in a tick of 1.024 ms, at least 1, or 0 if they may
+ * leave as fast as the window lets them. */
+uint32_t hfi_congest_pacing(hf_congestion kind, hfi_congest_window window, hfi_us32 srtt_us);
+
 /* Nothing was sent for a retransmission time-out: RFC 5681 4.1. `state` is NULL if there is none. */
 hfi_congest_window hfi_congest_idle(hfi_congest *state, hfi_congest_window window, uint32_t mss,
                                     uint32_t segs);

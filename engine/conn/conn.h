@@ -197,7 +197,7 @@ _Static_assert(sizeof(hfi_conn) == 256, "a connection is 256 bytes");
 _Static_assert(HF_CAUSE_COUNT < 256, "end causes are stored in a byte");
 
 /* hfi_conn.timers: which deadlines are valid. */
-enum { HFI_T_RTX = 1, HFI_T_ACK = 2, HFI_T_LIVE = 4, HFI_T_CLOSE = 8 };
+enum { HFI_T_RTX = 1, HFI_T_ACK = 2, HFI_T_LIVE = 4, HFI_T_CLOSE = 8, HFI_T_PACE = 16 };
 
 static inline bool hfi_has(const hfi_conn *conn, uint32_t flag) {
     return (conn->flags & flag) != 0;

@@ -214,6 +214,10 @@ typedef struct hfi_flight {
     bool cwnd_limited;        /* send: cwnd kept data back when snd.nxt was limited_until */
     hf_seq limited_until;     /* send */
     uint32_t delivered_bytes; /* recover: acknowledged or SACKed, modulo 2^32 */
+    uint32_t pace_tick_bytes; /* recover: by congest's number, what may leave in a tick; 0: all */
+    int32_t pace_credit;      /* send: bytes that may leave now */
+    hfi_us32 pace_us;         /* send: pace_credit is of this instant */
+    hfi_tick pace_at;         /* send: when there is credit again; valid with HFI_T_PACE */
     hfi_congest congest;      /* the controller's own, kept by recover */
 } hfi_flight;
 

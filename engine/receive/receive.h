@@ -18,8 +18,8 @@
 
 #include "conn/ctx.h"
 
-/* 64 ranges cost 1 KiB and cover a window of 192 segments that loses every third. */
-#define HFI_RANGES_PER_CONN 64
+/* As many as the counter holds: 4 KiB, for a slow start that loses every second of 500 segments. */
+#define HFI_RANGES_PER_CONN 255
 
 /* The first window, RULE: min(64 KiB, the pool by the number of established), at least one segment.
  */

@@ -155,7 +155,10 @@ static void mark_at_timeout(hfi_ctx *ctx, hfi_conn *conn) {
 }
 
 static void begin_loss(hfi_ctx *ctx, hfi_conn *conn) {
-    const bool again = hfi_has(conn, HFI_F_LOSS) && conn->backoff > 0;
+    /* RFC 5681 3.1: ssthresh falls once for what is lost, be it by duplicates or by time-out. */
+    const bool recovering =
+        hfi_has(conn, HFI_F_RECOVERY) && conn->ssthresh <= hfi_in_flight(conn) / 2;
+    const bool again = recovering || (hfi_has(conn, HFI_F_LOSS) && conn->backoff > 0);
     const bool open = !hfi_has(conn, HFI_F_RECOVERY | HFI_F_LOSS);
     if (open) hfi_recover_undo_begin(ctx, conn);
     hfi_recover_window_timeout(ctx, conn, again);

@@ -11,7 +11,10 @@ static void set_window(hfi_conn *conn, hfi_congest_window window) {
 }
 
 static hfi_congest_event congestion_event(const hfi_ctx *ctx, const hfi_conn *conn) {
-    return (hfi_congest_event){ctx->now_us, hfi_in_flight(conn), conn->mss};
+    /* More is out only as what is SACKed, which took no part in the congestion, or by limited transmit,
+     * which does not count (RFC 5681 3.2, step 3). */
+    const uint32_t most = hfi_has(conn, HFI_F_RECOVERY) ? conn->ssthresh : conn->cwnd;
+    return (hfi_congest_event){ctx->now_us, hfi_min32(hfi_in_flight(conn), most), conn->mss};
 }
 
 void hfi_recover_window_begin(hfi_ctx *ctx, hfi_conn *conn, bool syn_resent) {
@@ -52,7 +55,12 @@ void hfi_recover_window_acked(hfi_ctx *ctx, hfi_conn *conn, hfi_congest_sample *
     sample->sent_to = conn->snd_nxt;
     sample->mss = conn->mss;
     sample->app_limited = !sample->cwnd_limited && hfi_unsent(conn) == 0;
-    set_window(conn, hfi_congest_acked(state, hfi_congestion(ctx, conn), window_of(conn), sample));
+    const hf_congestion kind = hfi_congestion(ctx, conn);
+    set_window(conn, hfi_congest_acked(state, kind, window_of(conn), sample));
+    if (conn->flight == HFI_NONE) return;
+    const hfi_congest_window paced =
+        sample->recovering ? (hfi_congest_window){conn->ssthresh, conn->ssthresh} : window_of(conn);
+    hfi_recover_flight(ctx, conn)->pace_tick_bytes = hfi_congest_pacing(kind, paced, conn->srtt_us);
 }
 
 void hfi_recover_window_lost(hfi_ctx *ctx, hfi_conn *conn) {

@@ -1,4 +1,4 @@
-#include "send/send.h"
+#include "send/internal.h"
 
 /* ---- The peer's window ---- */
 
@@ -74,6 +74,7 @@ static bool send_again(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t m
                                                                : conn->backoff;
     fill(ctx, conn, segment->seq, bytes, fin, segment->chunk, ret);
     hfi_segq_resent(ctx, conn, index, ret->cause == HF_CAUSE_SENT_RETRANSMISSION_BOUND);
+    hfi_send_pace_spend(ctx, conn, bytes);
     if (conn->retransmissions < UINT16_MAX) conn->retransmissions++;
     if (segment->seq == conn->snd_una && conn->transmissions < UINT8_MAX) conn->transmissions++;
     hfi_recover_sent_again(ctx, conn, bytes, ret->cause == HF_CAUSE_SENT_RETRANSMISSION_BOUND);
@@ -145,6 +146,7 @@ static bool send_first_time(hfi_ctx *ctx, hfi_conn *conn, uint32_t payload, hfi_
     ret->b = 0;
     fill(ctx, conn, conn->snd_nxt, payload + fin, fin, chunk, ret);
     conn->snd_nxt += payload + fin;
+    hfi_send_pace_spend(ctx, conn, payload);
     if (payload % conn->mss != 0) conn->flags |= HFI_F_SMALL_IN_FLIGHT;
     if (fin) conn->flags |= HFI_F_FIN_SENT;
     if (hfi_has(conn, HFI_F_PERSIST)) hfi_recover_probing_ended(conn);
@@ -156,6 +158,9 @@ static bool send_first_time(hfi_ctx *ctx, hfi_conn *conn, uint32_t payload, hfi_
 static bool send_new(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
     if (hfi_has(conn, HFI_F_FIN_SENT)) return false;
     hfi_recover_idle(ctx, conn);
+    const uint32_t paced = hfi_send_pace(ctx, conn);
+    if (paced == 0) return false;
+    if (paced < super_max) super_max = paced - paced % conn->mss;
     return send_first_time(ctx, conn, payload_to_send(ctx, conn, super_max), ret);
 }
 
@@ -192,8 +197,9 @@ bool hfi_send_next(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departu
             hfi_has(conn, HFI_F_RECOVERY) && ctx->segments[lost].seq == conn->snd_una;
         const uint32_t pipe = hfi_segq_pipe(ctx, conn);
         const uint32_t need = hfi_min32(ctx->segments[lost].bytes, conn->mss);
-        if (at_once || pipe + need <= conn->cwnd) {
-            const uint32_t room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
+        const uint32_t paced = at_once ? conn->mss : hfi_send_pace(ctx, conn);
+        if (at_once || (pipe + need <= conn->cwnd && paced > 0)) {
+            const uint32_t room = hfi_min32(conn->cwnd > pipe ? conn->cwnd - pipe : 0, paced);
             return send_again(ctx, conn, lost,
                               hfi_max32(hfi_min32(max, room - room % conn->mss), conn->mss), false,
                               ret);

@@ -41,6 +41,13 @@ void hfi_send_wake_room(hfi_ctx *ctx);
  * payload and cause of the departure and moves snd.nxt. False if nothing can go now. */
 bool hfi_send_next(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret);
 
+/* True if data waits only until pacing lets it out (send/pace.c), and the instant. */
+bool hfi_send_paced(const hfi_conn *conn);
+hfi_tick hfi_send_pace_at(const hfi_ctx *ctx, const hfi_conn *conn);
+
+/* The instant has come. */
+void hfi_send_pace_over(hfi_ctx *ctx, hfi_conn *conn);
+
 /* True if data waits and nothing in flight will bring an ACK: the persist timer must run. */
 bool hfi_send_blocked(const hfi_conn *conn);
 

@@ -18,6 +18,10 @@ void hfi_tcp_settle(hfi_ctx *ctx, hfi_conn *conn) {
     for (uint32_t i = 0; i < 4; i++)
         if ((conn->timers >> i & 1) != 0 && (!any || hfi_tick_lt(at[i], next)))
             any = true, next = at[i];
+    if (hfi_send_paced(conn)) {
+        const hfi_tick pace_at = hfi_send_pace_at(ctx, conn);
+        if (!any || hfi_tick_lt(pace_at, next)) any = true, next = pace_at;
+    }
     if (!any) return;
     const hf_ns due_ns = hfi_tick_near_ns(next, ctx->now_ns);
     if (!hfi_wheel_armed(&ctx->wheel, id) || due_ns < hfi_wheel_deadline(&ctx->wheel, id))
@@ -94,6 +98,8 @@ static void live_due(hfi_ctx *ctx, hfi_conn *conn) {
 static void conn_timeout(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
     if (hfi_has(conn, HFI_F_ENDED)) return;
     if (is_due(ctx, conn, HFI_T_ACK, conn->ack_at)) hfi_receive_ack_timeout(ctx, conn);
+    if (hfi_send_paced(conn) && hfi_tick_le(hfi_send_pace_at(ctx, conn), ctx->now_tick))
+        hfi_send_pace_over(ctx, conn);
     if (is_due(ctx, conn, HFI_T_LIVE, conn->live_at)) live_due(ctx, conn);
     if (!hfi_has(conn, HFI_F_ENDED) && is_due(ctx, conn, HFI_T_RTX, conn->rtx_at))
         rtx_due(ctx, conn, effects);

@@ -25,7 +25,7 @@ local function incarnations(title, finish)
             wire:delay_next { from = client, len_least = 1, by = "2s" }
             first:write(1 * kilo)
         end)
-        at("750ms", function()
+        at("760ms", function()
             check(first:status().bytes_acked == 401 * kilo, "all of the first connection was acknowledged")
             if finish == "reset" then
                 first:abort()
@@ -66,7 +66,7 @@ check(reset.waited_ns < 1000000000, "after linger 0 the pair is free at once")
 check(client.waited_ns > 59000000000 and client.refused > 0, "TIME_WAIT at the client keeps the pair for 60 s")
 check(server.yielded == 1, "TIME_WAIT at the server makes way for the RST of a client that knows nothing")
 
-summary("The same two ports again, 50 ms after the first connection ended. One of its segments is still under way.\n\n"
+summary("The same two ports again, 40 ms after the first connection ended. One of its segments is still under way.\n\n"
     .. "linger 0:             connected after " .. words(reset.waited_ns) .. "; the late segment lies inside the new window, "
     .. "and the reader got bytes that nobody wrote in this connection.\n\n"
     .. "client held it:       " .. client.refused .. " connects refused (TUPLE_IN_USE) until TIME_WAIT was over after "
