@@ -52,6 +52,7 @@ static const lab_option host_options[] = {
     LIMIT_NS(orphan),
     LIMIT_NS(persist_max),
     LIMIT(retransmit_limit),
+    LIMIT(orphan_attempts),
     LIMIT(retransmit_warn),
     LIMIT(persist_limit),
     LIMIT(syn_limit),

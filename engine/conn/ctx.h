@@ -349,6 +349,12 @@ typedef struct hfi_ctx {
     const struct hfi_arrival *arrival; /* the segment in hand, or NULL */
 } hfi_ctx;
 
+/* A limit of unanswered attempts, and the lower one of a connection that nobody owns. */
+static inline uint32_t hfi_attempts(const hfi_ctx *ctx, const hfi_conn *conn, uint32_t limit) {
+    const uint32_t orphan = ctx->limits->orphan_attempts;
+    return orphan != 0 && hfi_has(conn, HFI_F_CLOSED_BY_APP) ? hfi_min32(orphan, limit) : limit;
+}
+
 /* What the caller of a TCP step hands on: rooms never call `stack`. */
 typedef struct hfi_departure {
     hfi_tcp_view tcp; /* window as on the wire */

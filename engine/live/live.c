@@ -338,6 +338,14 @@ void hfi_live_persist(hfi_ctx *ctx, hfi_conn *conn) {
     conn->rtx_at = hfi_ticks_from(ctx, persist_wait_ns(ctx, conn));
 }
 
+/* An orphan whose attempts are limited does not wait for a living peer for ever either: only until
+ * the back-off can grow no more (as Linux does). */
+static bool orphan_waits_longest(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const uint32_t attempts = ctx->limits->orphan_attempts;
+    return attempts != 0 && hfi_has(conn, HFI_F_CLOSED_BY_APP) && conn->backoff >= attempts &&
+           persist_wait_ns(ctx, conn) >= ctx->limits->persist_max_ns;
+}
+
 hfi_live_verdict hfi_live_persist_timeout(hfi_ctx *ctx, hfi_conn *conn) {
     const hfi_live_verdict go_on = {HF_CAUSE_NONE, HF_CAUSE_NONE, HF_CAUSE_NONE};
     conn->timers &= (uint8_t)~HFI_T_RTX;
@@ -351,13 +359,13 @@ hfi_live_verdict hfi_live_persist_timeout(hfi_ctx *ctx, hfi_conn *conn) {
     /* Only probes that nobody answers count: a peer that answers may stay closed for ever, MUST-37.
      */
     if (conn->unanswered == 0) conn->transmissions = 0;
-    const bool over = conn->transmissions >= ctx->limits->persist_limit;
-    if (over && !hfi_live_excused(ctx, conn)) {
-        const hf_cause reset = hfi_quirk(ctx, HF_QUIRK_NO_RST_ON_GIVING_UP)
-                                   ? HF_CAUSE_NONE
-                                   : HF_CAUSE_SENT_RST_GAVE_UP;
+    const hf_cause reset =
+        hfi_quirk(ctx, HF_QUIRK_NO_RST_ON_GIVING_UP) ? HF_CAUSE_NONE : HF_CAUSE_SENT_RST_GAVE_UP;
+    const bool over = conn->transmissions >= hfi_attempts(ctx, conn, ctx->limits->persist_limit);
+    if (over && !hfi_live_excused(ctx, conn))
         return (hfi_live_verdict){HF_CAUSE_END_PEER_SILENT, HF_CAUSE_BY_PERSIST_LIMIT, reset};
-    }
+    if (orphan_waits_longest(ctx, conn))
+        return (hfi_live_verdict){HF_CAUSE_END_CLOSE_DEADLINE, HF_CAUSE_BY_ORPHAN_LIMIT, reset};
     if (!over) conn->transmissions++;
     /* No further than the attempts that the limit allows, so that they end in step (as Linux's). */
     if (conn->backoff < hfi_min32(ctx->limits->persist_limit, 20)) conn->backoff++;

@@ -176,7 +176,7 @@ bool hfi_recover_timeout(hfi_ctx *ctx, hfi_conn *conn) {
      * (RFC 9293 SHLD-17, MUST-37). Only what it leaves unanswered counts up to the limit. */
     const bool answers = conn->snd_wnd == 0 && conn->unanswered == 0;
     if (answers && conn->backoff > ANSWERED_BACKOFF) conn->backoff = ANSWERED_BACKOFF;
-    if (conn->backoff >= ctx->limits->retransmit_limit) return true;
+    if (conn->backoff >= hfi_attempts(ctx, conn, ctx->limits->retransmit_limit)) return true;
     begin_loss(ctx, conn);
     mark_at_timeout(ctx, conn);
     conn->backoff++;

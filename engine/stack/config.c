@@ -13,6 +13,7 @@ static const hf_limits limits_holdfast = {.rto_initial_ns = HF_SECOND,
                                           .retransmit_limit = 15,
                                           .retransmit_warn = 3,
                                           .persist_limit = 15,
+                                          .orphan_attempts = 0,
                                           .syn_limit = 7,
                                           .syn_linear = 0,
                                           .syn_ack_limit = 2,
@@ -65,7 +66,8 @@ static void profile_linux(hf_config *config) {
     config->limits.syn_limit = 10;
     config->limits.syn_linear = 4;
     config->limits.syn_ack_limit = 5;
-    config->limits.orphan_ns = 105 * HF_SECOND;
+    config->limits.orphan_ns = UINT64_C(20) * 86400 * HF_SECOND; /* none: attempts are counted */
+    config->limits.orphan_attempts = 8;
     config->limits.congestion = HF_CONGESTION_NEWRENO; /* as its facts were measured */
     config->quirks = HF_QUIRK_LATE_SLOT_CHECK | HF_QUIRK_FORGET_REQUEST_SILENTLY |
                      HF_QUIRK_COOKIE_LOSES_DATA | HF_QUIRK_USER_TIMEOUT_OVERRIDES |

@@ -32,6 +32,7 @@ typedef struct hf_limits {
     uint32_t retransmit_limit; /* R2, RFC 9293 MUST-20 */
     uint32_t retransmit_warn;  /* R1 */
     uint32_t persist_limit;    /* unanswered window probes */
+    uint32_t orphan_attempts;  /* of a connection that nobody owns, either kind; 0: as any other */
     uint32_t syn_limit;        /* SYN retransmissions: at least 3 minutes, MUST-23 */
     uint32_t syn_linear;       /* how many of them come without back-off (Linux: 4) */
     uint32_t syn_ack_limit;
