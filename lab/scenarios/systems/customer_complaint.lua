@@ -1,10 +1,10 @@
 -- The client closes with FIN and gets RST: the server aborts (linger 0), or closes with something unread.
 -- RFC 9293 3.10.5, 3.6.1 SHLD-3; RFC 2525 2.17. The cure: read to the end, then close.
 
-local function close(title, server_does)
+local function close(profile, title, server_does)
     local seen = {}
-    part(title, function()
-        local client, server = host "client", host "server"
+    part(profile .. ": " .. title, function()
+        local client, server = host("client", { profile = profile }), host("server", { profile = profile })
         link(client, server, { delay = "10ms" })
         server:listen(7000, { read = server_does ~= "close_unread", on_accept = function(s)
             s:on("peer_closed", function()
@@ -22,18 +22,21 @@ local function close(title, server_does)
     return seen
 end
 
-local aborts = close("The server aborts when the client's FIN comes (SO_LINGER on, 0)", "abort")
-local unread = close("The server closes without having read the request", "close_unread")
-local reads = close("The server reads to the end, then closes", "close")
-
-check(aborts.resets == 1 and aborts.fins == 0, "an abort answers FIN with RST")
-check(unread.resets == 1 and unread.fins == 0, "so does a close with unread data, without any linger")
-check(reads.resets == 0 and reads.fins == 1, "a close after reading all answers FIN with FIN")
+local aborts, unread, reads = {}, {}, {}
+for _, profile in ipairs { "holdfast", "linux" } do
+    aborts[profile] = close(profile, "the server aborts when the client's FIN comes (SO_LINGER on, 0)", "abort")
+    unread[profile] = close(profile, "the server closes without having read the request", "close_unread")
+    reads[profile] = close(profile, "the server reads to the end, then closes", "close")
+    check(aborts[profile].resets == 1 and aborts[profile].fins == 0, profile .. ": an abort answers FIN with RST")
+    check(unread[profile].resets == 1 and unread[profile].fins == 0,
+        profile .. ": so does a close with unread data, without any linger")
+    check(reads[profile].resets == 0 and reads[profile].fins == 1, profile .. ": a close after reading all answers FIN with FIN")
+end
 
 local function row(name, seen)
     return name .. ":" .. string.rep(" ", 11 - #name) .. "the client ended " .. seen.outcome.cause .. " by " .. seen.outcome.by .. "; TIME_WAIT is with "
         .. ({ us = "the client", peer = "the server", nobody = "nobody" })[seen.outcome.time_wait] .. "."
 end
 
-summary("A client writes 100 bytes and closes. The server answers its FIN in three ways.\n\n"
-    .. row("linger 0", aborts) .. "\n\n" .. row("unread", unread) .. "\n\n" .. row("reads all", reads))
+summary("A client writes 100 bytes and closes. The server answers its FIN in three ways, on Linux as on Holdfast.\n\n"
+    .. row("linger 0", aborts.linux) .. "\n\n" .. row("unread", unread.linux) .. "\n\n" .. row("reads all", reads.linux))
