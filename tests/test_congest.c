@@ -391,6 +391,9 @@ static void a_window_leaves_over_its_round_trip(void **state) {
     ten_are_acked(&p, CUBIC);
     assert_in_range(p.out_count, 10, 11); /* nothing was in flight: ten at once */
     assert_true(hfi_send_paced(peer_block(&p)));
+    hf_not_sending why;
+    assert_int_equal(hf_why_not_sending(&p.engine, p.conn, &why), HF_OK);
+    assert_int_equal(why.why, HF_WHY_PACING);
     assert_true(peer_count(&p, HF_CAUSE_PACED) > 0);
     const hf_ns began_ns = p.now_ns;
     peer_run(&p, 100 * HF_MS);
