@@ -4,7 +4,7 @@ JOBS ?= $(shell nproc)
 BUILD = cmake --build --preset $(1) -j $(JOBS)
 CONFIGURE = cmake --preset $(1) >/dev/null
 
-.PHONY: all demo examples test interop lint pages bench fuzz dist install clean
+.PHONY: all demo examples test interop lint pages bench weather fuzz dist install clean
 
 all:
 	@$(call CONFIGURE,release) && $(call BUILD,release)
@@ -41,6 +41,14 @@ pages: all
 bench:
 	@tools/setup bench
 	@$(call CONFIGURE,bench) && $(call BUILD,bench) >/dev/null && bench/run
+
+weather:
+	@tools/setup test
+	@$(call CONFIGURE,dev) && cmake --build --preset dev -j $(JOBS) --target test_weather >/dev/null
+	@build/dev/bin/test_weather --print >build/weather.txt && cp build/weather.txt tests/data/weather.txt
+	@build/dev/bin/test_weather --markdown >build/weather.md
+	@tools/weather_document build/weather.md docs/PERFORMANCE.md
+	@echo "written: tests/data/weather.txt, docs/PERFORMANCE.md"
 
 fuzz:
 	@tools/setup fuzz

@@ -391,6 +391,9 @@ static void a_window_leaves_over_its_round_trip(void **state) {
     ten_are_acked(&p, CUBIC);
     assert_in_range(p.out_count, 10, 11); /* nothing was in flight: ten at once */
     assert_true(hfi_send_paced(peer_block(&p)));
+    hf_not_sending why;
+    assert_int_equal(hf_why_not_sending(&p.engine, p.conn, &why), HF_OK);
+    assert_int_equal(why.why, HF_WHY_PACING);
     assert_true(peer_count(&p, HF_CAUSE_PACED) > 0);
     const hf_ns began_ns = p.now_ns;
     peer_run(&p, 100 * HF_MS);
@@ -437,10 +440,10 @@ static uint32_t window_after_a_loss(const hf_config *config, uint8_t congestion)
 static void each_connection_has_its_own_controller(void **state) {
     (void)state;
     const hf_config config = peer_config();
-    /* Of twelve or eighteen, and two by limited transmit (RFC 3042): half, or seven tenths. */
-    assert_int_equal(window_after_a_loss(&config, NEWRENO), 7);
-    assert_int_equal(window_after_a_loss(&config, CUBIC), 14);
-    assert_int_equal(window_after_a_loss(&config, HF_CONGESTION_DEFAULT), 14);
+    /* Of twelve or eighteen: half, or seven tenths. Limited transmit does not count (RFC 5681 3.2). */
+    assert_int_equal(window_after_a_loss(&config, NEWRENO), 6);
+    assert_int_equal(window_after_a_loss(&config, CUBIC), 12);
+    assert_int_equal(window_after_a_loss(&config, HF_CONGESTION_DEFAULT), 12);
 }
 
 /* Options are shared by all connections that have the same, and these two have not. */

@@ -13,8 +13,7 @@ static void set_window(hfi_conn *conn, hfi_congest_window window) {
 static hfi_congest_event congestion_event(const hfi_ctx *ctx, const hfi_conn *conn) {
     /* More is out only as what is SACKed, which took no part in the congestion, or by limited transmit,
      * which does not count (RFC 5681 3.2, step 3). */
-    const uint32_t most = hfi_has(conn, HFI_F_RECOVERY) ? conn->ssthresh : conn->cwnd;
-    return (hfi_congest_event){ctx->now_us, hfi_min32(hfi_in_flight(conn), most), conn->mss};
+    return (hfi_congest_event){ctx->now_us, hfi_min32(hfi_in_flight(conn), conn->cwnd), conn->mss};
 }
 
 void hfi_recover_window_begin(hfi_ctx *ctx, hfi_conn *conn, bool syn_resent) {
@@ -73,6 +72,7 @@ void hfi_recover_window_lost(hfi_ctx *ctx, hfi_conn *conn) {
 void hfi_recover_window_timeout(hfi_ctx *ctx, hfi_conn *conn, bool again) {
     hfi_flight *flight = hfi_recover_flight(ctx, conn);
     if (flight == NULL) return;
+    if (hfi_has(conn, HFI_F_RECOVERY)) conn->cwnd = hfi_max32(conn->cwnd, conn->ssthresh);
     const hfi_congest_event event = congestion_event(ctx, conn);
     set_window(conn, hfi_congest_timeout(&flight->congest, hfi_congestion(ctx, conn),
                                          window_of(conn), &event, again));

@@ -240,6 +240,7 @@ hf_why hfi_send_why(const hfi_ctx *ctx, const hfi_conn *conn) {
         (lost > 0 || hfi_unsent(conn) > 0 || fin))
         return HF_WHY_DRIVER;
     if (waits_for_timer(conn)) return HF_WHY_RTO;
+    if (hfi_send_paced(conn)) return HF_WHY_PACING;
     if (lost > 0)
         return pipe + hfi_min32(lost, conn->mss) > conn->cwnd ? HF_WHY_CONGESTION : HF_WHY_MEMORY;
     if (hfi_unsent(conn) == 0 && !fin)
