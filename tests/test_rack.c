@@ -240,26 +240,30 @@ static void a_probe_is_new_data_if_there_is_some(void **state) {
     peer_end(&p);
 }
 
-/* 7.4.1 */
+/* 7.4.1. With timestamps, too: the echo beside the SACK is of what came before the gap. */
 static void the_probes_sack_tells_of_the_losses_before_it(void **state) {
     (void)state;
-    peer p;
-    recovery_begin(&p, RTT);
-    const hf_seq first = p.ack;
-    peer_app_sends(&p, 4 * MSS);
-    peer_forget(&p);
-    peer_run(&p, 3 * RTT);
-    recovery_expect(&p, first, 3, HF_CAUSE_SENT_TAIL_LOSS_PROBE);
-    peer_run(&p, RTT);
-    recovery_sacks(&p, first, first, (blocks){1, {{3, 4}}});
-    peer_run(&p, RTT / 4 + SLACK);
-    recovery_expect(&p, first, 0, HF_CAUSE_SENT_RETRANSMISSION_RACK);
-    p.ack = first + MSS;
-    peer_run(&p, RTT);
-    recovery_sacks(&p, p.ack, first, (blocks){1, {{3, 4}}});
-    recovery_expect(&p, first, 1, HF_CAUSE_SENT_RETRANSMISSION_RACK);
-    assert_int_equal(peer_count(&p, HF_CAUSE_RTO_BACKED_OFF), 0);
-    peer_end(&p);
+    for (int timestamps = 0; timestamps < 2; timestamps++) {
+        peer p;
+        const hf_config config = peer_config();
+        recovery_begin_as(&p, &config, RTT, true, timestamps);
+        const hf_seq first = p.ack;
+        peer_app_sends(&p, 4 * MSS);
+        peer_forget(&p);
+        peer_run(&p, 3 * RTT);
+        recovery_expect(&p, first, 3, HF_CAUSE_SENT_TAIL_LOSS_PROBE);
+        peer_run(&p, RTT);
+        recovery_sacks(&p, first, first, (blocks){1, {{3, 4}}});
+        peer_run(&p, RTT / 4 + SLACK);
+        recovery_expect(&p, first, 0, HF_CAUSE_SENT_RETRANSMISSION_RACK);
+        p.ack = first + MSS;
+        peer_run(&p, RTT);
+        p.ts_echo = p.out[p.out_count - 1].tcp.options.ts_value;
+        recovery_sacks(&p, p.ack, first, (blocks){1, {{3, 4}}});
+        recovery_expect(&p, first, 1, HF_CAUSE_SENT_RETRANSMISSION_RACK);
+        assert_int_equal(peer_count(&p, HF_CAUSE_RTO_BACKED_OFF), 0);
+        peer_end(&p);
+    }
 }
 
 static void probed(peer *p, hf_seq *ret_first) {

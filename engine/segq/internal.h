@@ -26,7 +26,8 @@ void hfi_segq_unlink(hfi_ctx *ctx, hfi_segment_list *list, hfi_index index);
 /* The descriptor that holds `seq`, which lies in the queue. */
 hfi_index hfi_segq_find(hfi_ctx *ctx, const hfi_conn *conn, hf_seq seq);
 
-/* It has arrived: what that tells. Its list is left. */
-void hfi_segq_deliver(hfi_ctx *ctx, hfi_flight *flight, hfi_index index, hfi_delivery *delivery);
+/* It has arrived, acknowledged or `sacked`: what that tells. Its list is left. */
+void hfi_segq_deliver(hfi_ctx *ctx, hfi_flight *flight, hfi_index index, bool sacked,
+                      hfi_delivery *delivery);
 
 #endif

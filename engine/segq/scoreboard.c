@@ -4,14 +4,15 @@
 /* ---- Arrived ---- */
 
 /* RFC 8985 6.2, step 2: whether a retransmission's ACK may be one of the first transmission. Then it
- * says nothing about when what arrived was sent. What was only asked for is never told apart. */
+ * says nothing about when what arrived was sent. What was only asked for is never told apart. The echo
+ * beside a SACK is of the segment before the gap (RFC 7323 4.3), and so no witness. */
 static bool is_ambiguous(const hfi_ctx *ctx, const hfi_flight *flight, const hfi_segment *segment,
-                         const hfi_delivery *delivery) {
+                         bool sacked, const hfi_delivery *delivery) {
     if ((segment->flags & HFI_SEG_ASKED) != 0) return true;
     if (segment->transmissions == 1) return false;
     const hfi_us32 age_us = ctx->now_us - segment->sent_us;
     const hfi_tick sent = hfi_tick_of(ctx->now_ns - age_us * HF_US);
-    if (delivery->echoes && hfi_tick_lt(delivery->echo, sent)) return true;
+    if (!sacked && delivery->echoes && hfi_tick_lt(delivery->echo, sent)) return true;
     return age_us < flight->min_rtt_us;
 }
 
@@ -19,7 +20,8 @@ static bool sent_after(hfi_us32 at_us, hf_seq end, hfi_us32 other_us, hf_seq oth
     return at_us == other_us ? hf_seq_lt(other_end, end) : (int32_t)(at_us - other_us) > 0;
 }
 
-void hfi_segq_deliver(hfi_ctx *ctx, hfi_flight *flight, hfi_index index, hfi_delivery *delivery) {
+void hfi_segq_deliver(hfi_ctx *ctx, hfi_flight *flight, hfi_index index, bool sacked,
+                      hfi_delivery *delivery) {
     const hfi_segment *segment = &ctx->segments[index];
     const hf_seq end = hfi_segq_end_of(segment);
     hfi_segq_unlink(ctx, hfi_segq_list(flight, segment), index);
@@ -27,7 +29,7 @@ void hfi_segq_deliver(hfi_ctx *ctx, hfi_flight *flight, hfi_index index, hfi_del
     if (once && hf_seq_le(end, delivery->limit)) delivery->original = true;
     if (once && hf_seq_le(end, delivery->fack)) delivery->reordered = true;
     flight->fack = hf_seq_max(flight->fack, end);
-    if (is_ambiguous(ctx, flight, segment, delivery)) return;
+    if (is_ambiguous(ctx, flight, segment, sacked, delivery)) return;
     if (delivery->any && !sent_after(segment->sent_us, end, delivery->sent_us, delivery->end))
         return;
     delivery->any = true;
@@ -52,7 +54,7 @@ static bool cut_to_sack(hfi_ctx *ctx, hfi_conn *conn, hfi_index at, uint32_t fro
 
 static void mark_sacked(hfi_ctx *ctx, hfi_flight *flight, hfi_index at, hfi_delivery *delivery) {
     hfi_segment *segment = &ctx->segments[at];
-    hfi_segq_deliver(ctx, flight, at, delivery);
+    hfi_segq_deliver(ctx, flight, at, true, delivery);
     if ((segment->flags & HFI_SEG_LOST) != 0) flight->lost_bytes -= segment->bytes;
     segment->flags = (uint8_t)((segment->flags | HFI_SEG_SACKED) & ~HFI_SEG_LOST);
     segment->later = HFI_NONE; /* its neighbour may not have been sent yet */

@@ -251,7 +251,7 @@ void hfi_segq_remove(hfi_ctx *ctx, hfi_conn *conn, hf_seq ack, hfi_delivery *del
         }
         take_sample(ctx, segment, delivery);
         if ((segment->flags & HFI_SEG_SACKED) == 0)
-            hfi_segq_deliver(ctx, flight, conn->segq_head, delivery);
+            hfi_segq_deliver(ctx, flight, conn->segq_head, false, delivery);
         remove_head(ctx, conn);
     }
     delivery->sampled = delivery->sampled && !delivery->delayed;
