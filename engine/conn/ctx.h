@@ -167,7 +167,8 @@ enum {
     HFI_FLIGHT_UNMEASURED = 1 << 6,   /* no RTT sample since the last probe */
     HFI_FLIGHT_UNDO = 1 << 7,         /* congest remembers a window that could come back */
     HFI_FLIGHT_STAMPED = 1 << 8,      /* resent_at is valid */
-    HFI_FLIGHT_RENEGED = 1 << 9       /* the peer took SACKs back: no more are believed */
+    HFI_FLIGHT_RENEGED = 1 << 9,      /* the peer took SACKs back: no more are believed */
+    HFI_FLIGHT_UNDONE = 1 << 10       /* undone_until is valid */
 };
 
 /* hfi_flight.timer: what rtx_at is. */
@@ -205,6 +206,7 @@ typedef struct hfi_flight {
     /* PRR, RFC 9937 6 */
     uint32_t prr_delivered, prr_out, recover_fs;
     /* undoing, with HFI_FLIGHT_UNDO */
+    hf_seq undone_until;  /* with HFI_FLIGHT_UNDONE: until then nothing is undone again */
     hf_seq undo_from;     /* snd.una when the window fell */
     uint32_t undo_bytes;  /* sent again since, and not yet known to be in vain */
     hfi_tick resent_at;   /* with HFI_FLIGHT_STAMPED: the first retransmission */
