@@ -107,6 +107,27 @@ static void dsacks_of_all_retransmissions_undo(void **state) {
     peer_end(&p);
 }
 
+/* A peer that echoes what it likes gets its window back once a round trip, and no work out of us. */
+static void a_loss_is_undone_once_a_round_trip(void **state) {
+    (void)state;
+    peer p;
+    const hf_config config = peer_config();
+    recovery_begin_as(&p, &config, RTT, true, true);
+    const hf_seq first = p.ack;
+    peer_app_sends(&p, 10 * MSS);
+    p.ts_echo = peer_expect(&p, HFI_TCP_ACK)->tcp.options.ts_value;
+    peer_run(&p, RTT);
+    for (uint32_t i = 0; i < 2; i++) {
+        recovery_sacks(&p, p.ack, first, (blocks){1, {{5, 8 + i}}});
+        assert_int_equal(peer_count(&p, HF_CAUSE_RECOVERY_STARTED), i + 1);
+        peer_run(&p, 2 * HF_MS);
+        p.ack += MSS;
+        peer_says(&p, HFI_TCP_ACK, 0);
+        assert_int_equal(peer_count(&p, HF_CAUSE_UNDONE_BY_TIMESTAMP), 1);
+    }
+    peer_end(&p);
+}
+
 /* ---- F-RTO, RFC 5682 ---- */
 
 /* Ten in flight and more queued, the time-out has sent the first again, and the first ACK has come. */
@@ -187,6 +208,7 @@ int main(void) {
         cmocka_unit_test(an_ack_of_the_first_transmission_undoes_a_time_out),
         cmocka_unit_test(an_ack_of_the_first_transmission_undoes_a_fast_retransmit),
         cmocka_unit_test(dsacks_of_all_retransmissions_undo),
+        cmocka_unit_test(a_loss_is_undone_once_a_round_trip),
         cmocka_unit_test(a_second_ack_that_advances_undoes_a_time_out),
         cmocka_unit_test(a_duplicate_after_the_first_ack_confirms_the_time_out),
         cmocka_unit_test(a_sack_of_what_was_sent_once_undoes_a_time_out),

@@ -167,7 +167,8 @@ enum {
     HFI_FLIGHT_UNMEASURED = 1 << 6,   /* no RTT sample since the last probe */
     HFI_FLIGHT_UNDO = 1 << 7,         /* congest remembers a window that could come back */
     HFI_FLIGHT_STAMPED = 1 << 8,      /* resent_at is valid */
-    HFI_FLIGHT_RENEGED = 1 << 9       /* the peer took SACKs back: no more are believed */
+    HFI_FLIGHT_RENEGED = 1 << 9,      /* the peer took SACKs back: no more are believed */
+    HFI_FLIGHT_UNDONE = 1 << 10       /* undone_until is valid */
 };
 
 /* hfi_flight.timer: what rtx_at is. */
@@ -201,17 +202,18 @@ typedef struct hfi_flight {
     hfi_tick min_rtt_at;
     hf_seq dsack_round; /* with HFI_FLIGHT_ROUND: widened once until this is acknowledged */
     uint8_t reo_wnd_mult, reo_persist; /* of the reordering window; recoveries that it stays wide */
-    hf_seq tlp_end;                    /* with HFI_FLIGHT_PROBED: snd.nxt when the probe left */
+    bool cwnd_limited; /* send: cwnd kept data back when snd.nxt was limited_until */
+    hf_seq tlp_end;    /* with HFI_FLIGHT_PROBED: snd.nxt when the probe left */
     /* PRR, RFC 9937 6 */
     uint32_t prr_delivered, prr_out, recover_fs;
     /* undoing, with HFI_FLIGHT_UNDO */
+    hf_seq undone_until;  /* with HFI_FLIGHT_UNDONE: until then nothing is undone again */
     hf_seq undo_from;     /* snd.una when the window fell */
     uint32_t undo_bytes;  /* sent again since, and not yet known to be in vain */
     hfi_tick resent_at;   /* with HFI_FLIGHT_STAMPED: the first retransmission */
     uint32_t asked_bytes; /* sent again as a question: duplicates that say nothing of the path */
 
     /* For congest. */
-    bool cwnd_limited;        /* send: cwnd kept data back when snd.nxt was limited_until */
     hf_seq limited_until;     /* send */
     uint32_t delivered_bytes; /* recover: acknowledged or SACKed, modulo 2^32 */
     uint32_t pace_tick_bytes; /* recover: by congest's number, what may leave in a tick; 0: all */

@@ -403,6 +403,7 @@ static void notice(hfi_live_notice *earliest, hf_ns at_ns, hf_cause by) {
 /* How long until retransmissions are given up. */
 static hf_ns retransmit_limit_ns(const hfi_ctx *ctx, const hfi_conn *conn) {
     hf_ns limit = 0, wait = (hf_ns)conn->rto_us * HF_US;
+    if (hfi_recover_by_time(ctx, conn)) limit = wait; /* a tail loss probe starts the timer again */
     for (uint32_t i = 0; i <= ctx->limits->retransmit_limit; i++) {
         limit += hfi_min64(wait, ctx->limits->rto_max_ns);
         wait = hfi_min64(wait * 2, ctx->limits->rto_max_ns);

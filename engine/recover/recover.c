@@ -102,6 +102,7 @@ void hfi_recover_sent_again(hfi_ctx *ctx, hfi_conn *conn, uint32_t bytes, bool a
         return;
     }
     if (hfi_has(conn, HFI_F_RECOVERY)) flight->prr_out += bytes;
+    if (!hfi_has(conn, HFI_F_RECOVERY | HFI_F_LOSS)) return; /* a probe: its ACK is judged apart */
     flight->undo_bytes += bytes;
     if (hfi_recover_marked(flight, HFI_FLIGHT_STAMPED)) return;
     flight->marks |= HFI_FLIGHT_STAMPED;

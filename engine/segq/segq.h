@@ -20,7 +20,8 @@
  *     which leads to the first behind it that is not, and is shortened on the way: O(log n) on average.
  *   - what else a block names costs nothing: it is cut where it leaves the queue.
  * So the work of an ACK does not depend on how much is in flight, however its blocks are chosen. Marking
- * all lost, or SACKed no more, walks the queue: that is for time-outs, and once for a peer that reneges.
+ * all lost, or none, walks the queue: that is for time-outs, for undoing once a round trip, and once for
+ * a peer that reneges.
  *
  * The flight block stays for one RTO after all is acknowledged: what came back late is still
  * recognised, and a connection that asks and answers does not start anew each time. When the pool is
