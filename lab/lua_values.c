@@ -350,6 +350,8 @@ const lab_option lab_tcp_options[] = {
     TCP(ttl, U8),
     TCP(traffic_class, U8),
     TCP(congestion, CONGESTION),
+    TCP(advertise_user_timeout, BOOL),
+    TCP_NS(user_timeout_most),
     TCP_NS(progress_within),
     TCP(min_progress_bytes, U32),
     TCP_NS(answer_within),

@@ -305,6 +305,25 @@ static void long_words_never_pass_the_eightieth_column(void **state) {
     }
 }
 
+/* The reasons in the order of their times; what took none is not named. */
+static void why_nothing_is_sent_is_told_with_its_times(void **state) {
+    (void)state;
+    char text[300];
+    hf_not_sending why = {.why = HF_WHY_NAGLE};
+    hf_explain_why(&why, text, sizeof text);
+    assert_null(strstr(text, " Of "));
+    assert_non_null(strstr(text, "Nagle"));
+    why = (hf_not_sending){.why = HF_WHY_APPLICATION,
+                           .accounted = true,
+                           .total_ns = 9 * HF_SECOND,
+                           .for_ns = {[HF_WHY_APPLICATION] = 2 * HF_SECOND,
+                                      [HF_WHY_MEMORY] = 2 * HF_SECOND,
+                                      [HF_WHY_PEER_WINDOW] = 5 * HF_SECOND}};
+    hf_explain_why(&why, text, sizeof text);
+    assert_non_null(
+        strstr(text, "Of 9 s: 5 s the peer's window, 2 s nothing to send, 2 s no memory."));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(durations_read_as_people_say_them),
@@ -313,6 +332,7 @@ int main(void) {
         cmocka_unit_test(no_sentence_has_a_placeholder_that_is_not_filled),
         cmocka_unit_test(text_that_does_not_fit_is_cut_and_its_length_told),
         cmocka_unit_test(names_are_found_both_ways),
+        cmocka_unit_test(why_nothing_is_sent_is_told_with_its_times),
         cmocka_unit_test(an_end_tells_what_became_of_each_byte),
         cmocka_unit_test(addresses_are_written_as_rfc_5952_says),
         cmocka_unit_test(a_segment_is_told_with_relative_numbers_and_its_scaled_window),

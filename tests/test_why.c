@@ -120,6 +120,32 @@ static void memory_of_our_own_is_named(void **state) {
     peer_end(&p);
 }
 
+/* A window of ten segments leaves over its round trip of 200 ms. */
+static void pacing_is_named(void **state) {
+    (void)state;
+    peer p;
+    peer_begin(&p);
+    const hf_tcp_options options = {.account = true, .congestion = HF_CONGESTION_CUBIC};
+    peer_is_called_with(&p, &options);
+    peer_run(&p, 200 * HF_MS);
+    peer_answers_call(&p);
+    bool paced = false;
+    for (int i = 0; i < 40 && !paced; i++) {
+        size_t taken;
+        static const uint8_t text[30000];
+        hf_send(&p.engine, p.conn, text, sizeof text, &taken);
+        peer_drain(&p);
+        paced = why_of(&p).why == HF_WHY_PACING;
+        peer_run(&p, 20 * HF_MS);
+        p.ack = peer_block(&p)->snd_nxt;
+        peer_sends(&p, HFI_TCP_ACK, p.seq, p.ack, 0);
+        peer_forget(&p);
+    }
+    assert_true(paced);
+    assert_true(why_of(&p).for_ns[HF_WHY_PACING] > 0);
+    peer_end(&p);
+}
+
 static void the_books_are_closed_with_the_connection(void **state) {
     (void)state;
     peer p;
@@ -167,6 +193,7 @@ int main(void) {
         cmocka_unit_test(a_full_congestion_window_is_named_and_then_the_time_out),
         cmocka_unit_test(a_window_too_small_to_be_worth_a_segment_is_silly),
         cmocka_unit_test(memory_of_our_own_is_named),
+        cmocka_unit_test(pacing_is_named),
         cmocka_unit_test(the_books_are_closed_with_the_connection),
         cmocka_unit_test(the_sum_is_the_lifetime_over_a_random_life),
     };

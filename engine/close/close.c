@@ -202,3 +202,13 @@ void hfi_close_challenge(hfi_ctx *ctx, hfi_conn *conn) {
     conn->challenge_at = ctx->now_tick;
     hfi_conn_owe(ctx, conn, HFI_P_CHALLENGE);
 }
+
+void hfi_close_challenge_syn(hfi_ctx *ctx, hfi_conn *conn) {
+    conn->close_how |= HFI_CLOSE_SAW_SYN;
+    hfi_close_challenge(ctx, conn);
+}
+
+bool hfi_close_peer_restarted(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const hf_ns since_ns = (hf_ns)(uint32_t)(ctx->now_tick - conn->challenge_at) * HFI_TICK_NS;
+    return (conn->close_how & HFI_CLOSE_SAW_SYN) != 0 && since_ns <= hfi_recover_patience_ns(conn);
+}

@@ -43,4 +43,11 @@ void hfi_close_reset(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret);
 /* A challenge ACK (RFC 5961) is owed, unless one left within the last half second or so. */
 void hfi_close_challenge(hfi_ctx *ctx, hfi_conn *conn);
 
+/* The same for a SYN, which a restarted peer may have sent (RFC 5961 4). */
+void hfi_close_challenge_syn(hfi_ctx *ctx, hfi_conn *conn);
+
+/* True if a RST now, exactly at RCV.NXT, answers that challenge: the peer has a new life and says that
+ * it knows nothing of this connection. */
+bool hfi_close_peer_restarted(const hfi_ctx *ctx, const hfi_conn *conn);
+
 #endif

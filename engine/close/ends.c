@@ -83,6 +83,8 @@ static hf_end_who who_ended(hf_cause cause, hf_state state) {
     case HF_CAUSE_END_LISTENER_CLOSED:
     case HF_CAUSE_END_CLOSED_BEFORE_OPEN: return HF_WHO_APPLICATION;
     case HF_CAUSE_END_PEER_RESET:
+    case HF_CAUSE_END_PEER_RESTARTED:
+    case HF_CAUSE_END_NOT_ACCEPTED:
     case HF_CAUSE_END_REFUSED: return HF_WHO_PEER;
     case HF_CAUSE_END_UNREACHABLE:
     case HF_CAUSE_END_NO_ROUTE:

@@ -78,7 +78,8 @@ enum {
     HFI_CLOSE_DRAIN = 1,      /* what comes is read and thrown away */
     HFI_CLOSE_AFTER_PEER = 2, /* our FIN waits for the peer's, until close_at */
     HFI_CLOSE_DETACH = 4,     /* close_at is a deadline at which the close goes on alone */
-    HFI_CLOSE_TOLD = 8        /* it does, and the application knows */
+    HFI_CLOSE_TOLD = 8,       /* it does, and the application knows */
+    HFI_CLOSE_SAW_SYN = 16    /* before a close too: the last challenge answers a SYN */
 };
 
 /* The segment that ended a connection. In the block. */

@@ -245,7 +245,8 @@ typedef struct hfi_watch {
     hfi_tick doubt_at;         /* of the first that counted */
     hfi_tick check_at;         /* the open check is due */
     uint16_t doubt_count;
-    uint16_t flags; /* HFI_W_* */
+    uint16_t flags;             /* HFI_W_* */
+    uint16_t peer_user_timeout; /* as on the wire (RFC 5482 3); 0 if never told */
     uint8_t doubt_reasons;
     uint8_t passed;   /* HF_PASSED_*, told and still so */
     uint8_t why;      /* hf_why since charged_ns */
@@ -264,9 +265,10 @@ enum {
     HFI_W_CHECKED = 16, /* the open check has left */
     HFI_W_ACCOUNTS = 32,
     HFI_W_BOOKS_CLOSED = 64,
-    HFI_W_CHECK_OWED = 128, /* the next probe is the open check */
-    HFI_W_OPENED = 256,     /* seen ESTABLISHED: its clocks have begun */
-    HFI_W_REPEATED = 512    /* the SYN-ACK came again, and nothing else yet */
+    HFI_W_CHECK_OWED = 128,    /* the next probe is the open check */
+    HFI_W_OPENED = 256,        /* seen ESTABLISHED: its clocks have begun */
+    HFI_W_TELL_TIMEOUT = 1024, /* the next segment with room tells our user timeout */
+    HFI_W_REPEATED = 512       /* the SYN-ACK came again, and nothing else yet */
 };
 
 /* Tokens for stateless replies to one source prefix (RULE of RFC 5961 7: no counter that a stranger
@@ -425,7 +427,8 @@ static inline hfi_index hfi_conn_listener(const hfi_ctx *ctx, const hfi_conn *co
 /* True if connections with these options have a watch. */
 static inline bool hfi_options_watch(const hf_tcp_options *options) {
     return options->progress_within_ns != 0 || options->answer_within_ns != 0 ||
-           options->idle_within_ns != 0 || options->open_check_ns != 0 || options->account;
+           options->idle_within_ns != 0 || options->open_check_ns != 0 || options->account ||
+           options->user_timeout_most_ns != 0 || options->advertise_user_timeout;
 }
 
 /* True if a watch is free that no handshake was promised. */

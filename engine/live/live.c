@@ -154,9 +154,9 @@ static hfi_tick keepalive_next(const hfi_ctx *ctx, const hfi_conn *conn) {
 static hfi_tick user_timeout_at(const hfi_ctx *ctx, const hfi_conn *conn) {
     const bool closed = conn->snd_wnd == 0 && conn->state >= HF_ESTABLISHED;
     if (closed && !hfi_quirk(ctx, HF_QUIRK_USER_TIMEOUT_OVERRIDES))
-        return hfi_live_later(after_heard(conn, hfi_options(ctx, conn)->user_timeout_ns),
+        return hfi_live_later(after_heard(conn, hfi_live_user_timeout_ns(ctx, conn)),
                               conn->elicited_at + hfi_tick_deadline(hfi_recover_patience_ns(conn)));
-    return conn->progress_at + hfi_tick_deadline(hfi_options(ctx, conn)->user_timeout_ns);
+    return conn->progress_at + hfi_tick_deadline(hfi_live_user_timeout_ns(ctx, conn));
 }
 
 /* While it would rest on an absence of our own the fresh question has its time first. */
@@ -253,7 +253,7 @@ static bool keepalive_is_over(const hfi_ctx *ctx, const hfi_conn *conn) {
     if (!keepalive_applies(ctx, conn) || hfi_tick_lt(ctx->now_tick, keepalive_next(ctx, conn)))
         return false;
     if (hfi_quirk(ctx, HF_QUIRK_USER_TIMEOUT_OVERRIDES) && options->user_timeout_ns != 0)
-        return conn->unanswered > 0 && silence_ns(ctx, conn) >= options->user_timeout_ns;
+        return conn->unanswered > 0 && silence_ns(ctx, conn) >= hfi_live_user_timeout_ns(ctx, conn);
     /* Probes of a closed window count too, but the time is keepalive's. */
     return conn->unanswered >= keepalive_count(options) &&
            silence_ns(ctx, conn) >=
@@ -424,7 +424,7 @@ hfi_live_notice hfi_live_notice_by(const hfi_ctx *ctx, const hfi_conn *conn) {
                    keepalive_count(options) * keepalive_interval(options),
                HF_CAUSE_BY_KEEPALIVE_COUNT);
     if (user_timeout_applies(ctx, conn))
-        notice(&by, heard_ns + options->user_timeout_ns, HF_CAUSE_BY_USER_TIMEOUT);
+        notice(&by, heard_ns + hfi_live_user_timeout_ns(ctx, conn), HF_CAUSE_BY_USER_TIMEOUT);
     if (outstanding(conn))
         notice(&by, heard_ns + retransmit_limit_ns(ctx, conn), HF_CAUSE_BY_RETRANSMIT_LIMIT);
     if (!hfi_has(conn, HFI_F_WATCHED)) return by;

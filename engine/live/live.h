@@ -95,6 +95,13 @@ void hfi_live_unwatch(hfi_ctx *ctx, hfi_conn *conn);
 void hfi_live_payload_in(hfi_ctx *ctx, hfi_conn *conn);
 void hfi_live_payload_out(hfi_ctx *ctx, hfi_conn *conn);
 
+/* RFC 5482: the user timeout in force, what the peer told last (0: nothing), a segment that may tell it,
+ * and the option for one that leaves: true if it carries it. */
+hf_ns hfi_live_user_timeout_ns(const hfi_ctx *ctx, const hfi_conn *conn);
+hf_ns hfi_live_peer_user_timeout_ns(const hfi_ctx *ctx, const hfi_conn *conn);
+void hfi_live_user_timeout_heard(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
+void hfi_live_user_timeout_tell(hfi_ctx *ctx, hfi_conn *conn, hfi_tcp_options *ret);
+
 /* The SYN-ACK came again on an open connection; it is acknowledged at once. */
 void hfi_live_syn_ack_again(hfi_ctx *ctx, hfi_conn *conn);
 void hfi_live_doubt(const hfi_ctx *ctx, const hfi_conn *conn, hf_doubt *ret);

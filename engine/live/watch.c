@@ -25,6 +25,7 @@ bool hfi_live_watch(hfi_ctx *ctx, hfi_conn *conn) {
     if (!hfi_options_watch(options)) return true;
     if (!hfi_live_attach(ctx, conn)) return false;
     hfi_watch *watch = hfi_watch_of(ctx, conn);
+    if (options->advertise_user_timeout) watch->flags |= HFI_W_TELL_TIMEOUT;
     if ((watch->flags & HFI_W_CHECKED) == 0)
         watch->check_at = hfi_ticks_from(ctx, options->open_check_ns);
     return true;

@@ -7,7 +7,8 @@ static bool watches_equal(const hf_tcp_options *a, const hf_tcp_options *b) {
            a->answer_within_ns == b->answer_within_ns && a->idle_within_ns == b->idle_within_ns &&
            a->progress_action == b->progress_action && a->answer_action == b->answer_action &&
            a->idle_action == b->idle_action && a->open_check_ns == b->open_check_ns &&
-           a->account == b->account;
+           a->account == b->account && a->user_timeout_most_ns == b->user_timeout_most_ns &&
+           a->advertise_user_timeout == b->advertise_user_timeout;
 }
 
 static bool options_equal(const hf_tcp_options *a, const hf_tcp_options *b) {

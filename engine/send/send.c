@@ -213,6 +213,11 @@ bool hfi_send_next(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departu
 
 /* ---- Why not? ---- */
 
+/* Both windows would let it go. */
+static hf_why held_back_here(const hfi_conn *conn) {
+    return hfi_send_paced(conn) ? HF_WHY_PACING : HF_WHY_MEMORY;
+}
+
 /* Data is queued and nothing is lost: what payload_to_send says no to, or else the descriptor that was
  * missing. */
 static hf_why held_back_by(const hfi_ctx *ctx, const hfi_conn *conn, uint32_t pipe) {
@@ -221,9 +226,9 @@ static hf_why held_back_by(const hfi_ctx *ctx, const hfi_conn *conn, uint32_t pi
     const uint32_t room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
     if (window == 0) return HF_WHY_PEER_WINDOW;
     if (room < hfi_min32(limit, mss)) return HF_WHY_CONGESTION;
-    if (limit >= mss) return HF_WHY_MEMORY;
+    if (limit >= mss) return held_back_here(conn);
     if (limit < data && limit < conn->snd_max_wnd / 2) return HF_WHY_SILLY_WINDOW;
-    if (may_be_small(ctx, conn)) return HF_WHY_MEMORY;
+    if (may_be_small(ctx, conn)) return held_back_here(conn);
     return limit < data ? HF_WHY_SILLY_WINDOW : HF_WHY_NAGLE;
 }
 
@@ -240,11 +245,12 @@ hf_why hfi_send_why(const hfi_ctx *ctx, const hfi_conn *conn) {
         (lost > 0 || hfi_unsent(conn) > 0 || fin))
         return HF_WHY_DRIVER;
     if (waits_for_timer(conn)) return HF_WHY_RTO;
-    if (hfi_send_paced(conn)) return HF_WHY_PACING;
-    if (lost > 0)
-        return pipe + hfi_min32(lost, conn->mss) > conn->cwnd ? HF_WHY_CONGESTION : HF_WHY_MEMORY;
+    if (lost > 0 && !hfi_recover_holds_back(ctx, conn))
+        return pipe + hfi_min32(lost, conn->mss) > conn->cwnd ? HF_WHY_CONGESTION
+                                                              : held_back_here(conn);
     if (hfi_unsent(conn) == 0 && !fin)
         return hfi_has(conn, HFI_F_WAITS_ROOM) ? HF_WHY_MEMORY : HF_WHY_APPLICATION;
-    if (hfi_unsent(conn) == 0) return usable_window(conn) > 0 ? HF_WHY_MEMORY : HF_WHY_PEER_WINDOW;
+    if (hfi_unsent(conn) == 0)
+        return usable_window(conn) > 0 ? held_back_here(conn) : HF_WHY_PEER_WINDOW;
     return held_back_by(ctx, conn, pipe);
 }

@@ -23,9 +23,9 @@ static bool options_good(const hf_tcp_options *options) {
     const hf_ns longest = UINT64_C(86400) * 20 * HF_SECOND; /* stamps reach 24 days */
     return options->detect_within_ns <= longest && options->keepalive_idle_ns <= longest &&
            options->keepalive_interval_ns <= longest && options->user_timeout_ns <= longest &&
-           options->progress_within_ns <= longest && options->answer_within_ns <= longest &&
-           options->idle_within_ns <= longest && options->open_check_ns <= longest &&
-           options->progress_action <= HF_BOUND_REPORT &&
+           options->user_timeout_most_ns <= longest && options->progress_within_ns <= longest &&
+           options->answer_within_ns <= longest && options->idle_within_ns <= longest &&
+           options->open_check_ns <= longest && options->progress_action <= HF_BOUND_REPORT &&
            options->answer_action <= HF_BOUND_REPORT && options->idle_action <= HF_BOUND_REPORT &&
            options->send_bytes <= UINT32_C(1) << 30 &&
            options->receive_bytes <= UINT32_C(1) << 30 &&

@@ -21,6 +21,7 @@ static hfi_outcome continue_in(hfi_ctx *ctx, hfi_index conn, hf_cause cause,
     hfi_outcome out = {HF_VERDICT_TOOK, cause, conn, 0, 0};
     hfi_live_begin(ctx, &ctx->conns[conn]);
     hfi_live_watch(ctx, &ctx->conns[conn]); /* free: the handshake had it promised */
+    hfi_live_user_timeout_heard(ctx, &ctx->conns[conn], &arrival->tcp);
     hfi_receive_timestamp(ctx, &ctx->conns[conn], &arrival->tcp);
     const bool more = arrival->tcp.payload_bytes > 0 || (arrival->tcp.flags & HFI_TCP_FIN) != 0;
     if (more) hfi_tcp_steps(ctx, &ctx->conns[conn], arrival, effects);
@@ -81,6 +82,7 @@ static hfi_outcome take_syn_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival 
                                 hfi_effects *effects) {
     hfi_open_take_syn(ctx, conn, &arrival->tcp);
     hfi_open_established(ctx, conn, &arrival->tcp);
+    hfi_live_user_timeout_heard(ctx, conn, &arrival->tcp);
     conn->duplicate_acks = 0;
     hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_HANDSHAKE_ACK);
     if (arrival->tcp.payload_bytes > 0 || (arrival->tcp.flags & HFI_TCP_FIN) != 0) {

@@ -24,6 +24,11 @@ static bool has_room_for_sack(const hfi_conn *conn, const hfi_departure *departu
     return payload == 0 || (departure->gso_bytes == 0 && payload + SACK_BYTES_MAX <= conn->mss);
 }
 
+static bool tells_user_timeout(const hfi_ctx *ctx, const hfi_conn *conn, const hfi_departure *ret) {
+    return (hfi_watch_of(ctx, conn)->flags & HFI_W_TELL_TIMEOUT) != 0 &&
+           has_room_for_sack(conn, ret);
+}
+
 void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
     ret->tcp.ack = conn->rcv_nxt;
     ret->tcp.window = hfi_receive_window_field(ctx, conn);
@@ -32,6 +37,8 @@ void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
         ret->tcp.options.ts_value = ctx->now_tick + conn->ts_offset;
         ret->tcp.options.ts_echo = conn->ts_recent;
     }
+    if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED)) && tells_user_timeout(ctx, conn, ret))
+        hfi_live_user_timeout_tell(ctx, conn, &ret->tcp.options);
     const bool told = has_room_for_sack(conn, ret);
     if (told) hfi_receive_sack(ctx, conn, &ret->tcp.options);
     /* An ACK that is due because of a gap then follows without data, as it must to count as a
@@ -64,6 +71,7 @@ static bool emit_handshake(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
     if (!(syn && conn->state == HF_SYN_SENT) && !(syn_ack && conn->state == HF_SYN_RECEIVED))
         return false;
     hfi_open_syn(ctx, conn, conn->state == HF_SYN_RECEIVED, ret);
+    if (hfi_has(conn, HFI_F_WATCHED)) hfi_live_user_timeout_tell(ctx, conn, &ret->tcp.options);
     hfi_live_elicited(ctx, conn);
     return true;
 }

@@ -59,7 +59,7 @@ static hf_cause outside_window(step *s) {
             hfi_live_syn_ack_again(s->ctx, s->conn);
             return answer(s, HF_CAUSE_SENT_ACK_DUPLICATE, HF_CAUSE_TOOK_SYN_ACK_REPEATED);
         }
-        hfi_close_challenge(s->ctx, s->conn);
+        hfi_close_challenge_syn(s->ctx, s->conn);
         return drop(s, HF_CAUSE_DROP_SYN_IN_WINDOW);
     }
     if (is_probe(s)) return answer(s, HF_CAUSE_SENT_ACK_PROBE, HF_CAUSE_TOOK_PROBE);
@@ -88,6 +88,14 @@ static hf_cause check_sequence(step *s) {
 
 /* ---- Second: RST, RFC 5961 3.2 ---- */
 
+/* What an exact RST says, by what went before. */
+static hf_cause reset_end(const step *s) {
+    if (s->conn->state == HF_SYN_RECEIVED) return HF_CAUSE_END_REFUSED;
+    if (hfi_close_peer_restarted(s->ctx, s->conn)) return HF_CAUSE_END_PEER_RESTARTED;
+    return hfi_live_never_taken(s->ctx, s->conn) ? HF_CAUSE_END_NOT_ACCEPTED
+                                                 : HF_CAUSE_END_PEER_RESET;
+}
+
 static hf_cause check_rst(step *s) {
     if ((s->seg->flags & HFI_TCP_RST) == 0) return HF_CAUSE_NONE;
     if (s->seg->seq != s->conn->rcv_nxt) {
@@ -95,13 +103,10 @@ static hf_cause check_rst(step *s) {
         return drop(s, HF_CAUSE_SENT_CHALLENGE_ACK);
     }
     hfi_live_heard(s->ctx, s->conn);
-    const bool refused = s->conn->state == HF_SYN_RECEIVED;
-    const bool never_taken = hfi_live_never_taken(s->ctx, s->conn);
-    hfi_close_end(s->ctx, s->conn,
-                  refused       ? HF_CAUSE_END_REFUSED
-                  : never_taken ? HF_CAUSE_END_NOT_ACCEPTED
-                                : HF_CAUSE_END_PEER_RESET,
-                  never_taken ? HF_CAUSE_BY_OPEN_CHECK : HF_CAUSE_BY_RST, HF_CAUSE_NONE);
+    const hf_cause end = reset_end(s);
+    hfi_close_end(s->ctx, s->conn, end,
+                  end == HF_CAUSE_END_NOT_ACCEPTED ? HF_CAUSE_BY_OPEN_CHECK : HF_CAUSE_BY_RST,
+                  HF_CAUSE_NONE);
     return HF_CAUSE_TOOK_RST;
 }
 
@@ -109,7 +114,7 @@ static hf_cause check_rst(step *s) {
 
 static hf_cause check_syn(step *s) {
     if ((s->seg->flags & HFI_TCP_SYN) == 0) return HF_CAUSE_NONE;
-    hfi_close_challenge(s->ctx, s->conn);
+    hfi_close_challenge_syn(s->ctx, s->conn);
     return drop(s, HF_CAUSE_DROP_SYN_IN_WINDOW);
 }
 
@@ -194,6 +199,7 @@ static hf_cause check_ack(step *s) {
     if (cause != HF_CAUSE_NONE) return cause;
     hfi_live_heard(ctx, conn);
     hfi_receive_timestamp(ctx, conn, s->seg);
+    if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED))) hfi_live_user_timeout_heard(ctx, conn, s->seg);
     const bool advances = hf_seq_lt(conn->snd_una, s->seg->ack);
     const uint32_t acked = advances ? hfi_recover_ack(ctx, conn, s->seg) : 0;
     /* The window of a SYN-ACK is not scaled, and established took it (RFC 7323 2.2). */

@@ -39,6 +39,11 @@ typedef struct hf_tcp_options {
     uint8_t traffic_class;  /* DSCP and ECN bits, MUST-48 */
     uint8_t congestion;     /* hf_congestion */
 
+    /* RFC 5482; each takes a watch (hf_config.watches). */
+    bool advertise_user_timeout; /* tell the peer user_timeout_ns, if it is not 0 */
+    hf_ns
+        user_timeout_most_ns; /* if not 0: our user timeout grows to what the peer tells, so far */
+
     /* The siblings of detect_within; 0 is off. docs/PROMISES.md has the exact rules. Each takes a
      * watch (hf_config.watches). */
     hf_ns progress_within_ns; /* the peer answers but takes no data: PEER_STUCK. APP_NOT_READING has
@@ -219,6 +224,8 @@ typedef struct hf_conn_status {
     hf_ns hung_notice_by_ns;  /* if only the peer's program hung now; HF_NEVER */
     uint32_t bounds_passed;   /* HF_PASSED_* */
     hf_doubt doubt;
+    hf_ns user_timeout_ns;      /* in force; 0 is off */
+    hf_ns peer_user_timeout_ns; /* as the peer told it last (RFC 5482); 0 if never */
 } hf_conn_status;
 
 hf_err hf_conn_status_get(const hf_engine *engine, hf_conn conn, hf_conn_status *ret_status);
