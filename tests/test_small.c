@@ -27,6 +27,7 @@ static hf_config small_config(void) {
     config.tx_frames = 16;
     config.reassembly = 0;
     config.end_records = 4;
+    config.owners = 4;
     config.chunk_bytes = 256;
     config.rx_chunks = 24;
     config.tx_chunks = 8;
