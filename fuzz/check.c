@@ -34,8 +34,29 @@ static void mark_free_conns(census *c) {
     }
 }
 
-static void check_chunks(const hfi_chunks *chunks, const uint16_t *references) {
+/* Each chunk in use is its owner's, and the owners' sums are the pool's. */
+static void check_owners(const hfi_chunks *chunks, const uint16_t *references, uint32_t rows) {
+    uint32_t held[1 + HFI_OWNERS_MAX] = {0}, sum = 0;
+    for (uint32_t i = 0; i < chunks->pool->count; i++)
+        if (references[i] > 0) held[chunks->owner[i]]++;
+    for (uint32_t row = 0; row < rows; row++) {
+        FUZZ_CHECK(held[row] == chunks->held[row]);
+        sum += held[row];
+    }
+    FUZZ_CHECK(sum == chunks->pool->used);
+}
+
+/* A chunk in a connection's chain is its peer's, or OTHER's. */
+static void check_owner(const census *c, const hfi_chunks *chunks, hfi_index chunk,
+                        const hfi_conn *conn) {
+    const hf_addr prefix = hfi_owner_prefix(&conn->remote);
+    const uint32_t row = chunks->owner[chunk];
+    FUZZ_CHECK(row == 0 || hf_addr_equal(&c->ctx->owners.prefix[row], &prefix));
+}
+
+static void check_chunks(const hfi_chunks *chunks, const uint16_t *references, uint32_t rows) {
     uint32_t used = 0;
+    check_owners(chunks, references, rows);
     FUZZ_CHECK(chunks->pool->count <= CHECK_CHUNKS);
     for (uint32_t i = 0; i < chunks->pool->count; i++) {
         if (references[i] > 0) FUZZ_CHECK(chunks->references[i] == references[i]);
@@ -136,6 +157,7 @@ static void check_tx_chain(census *c, const hfi_conn *conn) {
     const uint32_t numbers = UINT32_MAX >> tx->shift;
     for (hfi_index at = conn->tx_head; at != HFI_NONE; at = tx->next[at]) {
         FUZZ_CHECK(c->tx_references[at]++ == 0);
+        check_owner(c, tx, at, conn);
         if (last != HFI_NONE) FUZZ_CHECK(tx->number[at] == ((tx->number[last] + 1) & numbers));
         last = at;
     }
@@ -208,6 +230,7 @@ static void check_receive(census *c, const hfi_conn *conn) {
     bool tail_found = conn->rx_tail == HFI_NONE;
     for (hfi_index at = conn->rx_head; at != HFI_NONE; at = rx->next[at]) {
         FUZZ_CHECK(c->rx_references[at]++ == 0);
+        check_owner(c, rx, at, conn);
         if (before != HFI_NONE)
             FUZZ_CHECK((int32_t)((rx->number[before] - rx->number[at]) << rx->shift) < 0);
         if (at == conn->rx_tail) tail_found = true;
@@ -452,8 +475,8 @@ void check_engine(const hf_engine *engine, check_memory *memory) {
     FUZZ_CHECK(root->segment_pool.used == c.segments);
     check_pool(&root->range_pool, e->ctx.range_next, c.ranges);
     FUZZ_CHECK(root->flight_pool.used == c.flights);
-    check_chunks(&e->ctx.rx, c.rx_references);
-    check_chunks(&e->ctx.tx, c.tx_references);
+    check_chunks(&e->ctx.rx, c.rx_references, hfi_owner_rows(&e->ctx.owners));
+    check_chunks(&e->ctx.tx, c.tx_references, hfi_owner_rows(&e->ctx.owners));
     FUZZ_CHECK(root->rx_granted_bytes == c.granted_bytes);
     FUZZ_CHECK(hfi_flow_count(&e->ctx.flow) ==
                c.known + root->syn_pool.used + root->tw4.used + root->tw6.used + listeners);

@@ -487,6 +487,20 @@ static void call_status(run *r) {
     if (err == HF_OK) FUZZ_CHECK(end.cause != HF_CAUSE_NONE && end.mechanism != HF_CAUSE_NONE);
 }
 
+/* Every record is whole, and their numbers go up by one. */
+static void call_ends(run *r) {
+    uint64_t cursor = 0, before = 0;
+    hf_end_record record;
+    while (hf_end_next(engine_of(r), &cursor, &record)) {
+        FUZZ_CHECK(record.number == before + record.lost && cursor == record.number + 1);
+        FUZZ_CHECK(record.end.cause != HF_CAUSE_NONE && record.end.who != HF_WHO_NOBODY);
+        FUZZ_CHECK(record.end.bytes_sent <= record.end.bytes_from_app &&
+                   record.end.bytes_acked <= record.end.bytes_sent);
+        before = cursor;
+    }
+    note(r, &cursor, sizeof cursor);
+}
+
 static void call_options(run *r) {
     const hf_conn conn = some_conn(r);
     hf_tcp_options options = choose_tcp_options(&r->input);
@@ -537,7 +551,10 @@ static void operate(run *r) {
         break;
     case 27: call_release(r); break;
     case 28: call_options(r); break;
-    case 29: call_status(r); break;
+    case 29:
+        call_status(r);
+        call_ends(r);
+        break;
     case 30: take_events(r); break;
     case 31:
         if (what & 64) call_unlisten(r);

@@ -84,6 +84,8 @@ static int conn_close(lua_State *lua) {
     }
     const char *const without = lab_scenario_of(lua)->options.without;
     if (without && strcmp(without, "deadline") == 0) close.deadline_ns = 0;
+    if (without && strcmp(without, "drain") == 0) close.drain = false;
+    if (without && strcmp(without, "after_peer") == 0) close.after_peer_ns = 0;
     return answer(lua, lab_close(lab_conn_arg(lua, 1), &close));
 }
 

@@ -15,6 +15,7 @@ static const lab_option host_options[] = {
     {"profile", LAB_OPTION_OTHER, 0},
     {"quirks", LAB_OPTION_OTHER, 0},
     {"tw_full", LAB_OPTION_OTHER, 0},
+    SIZE(owners),
     SIZE(end_records),
     SIZE(end_budget),
     {"sysctl", LAB_OPTION_OTHER, 0},

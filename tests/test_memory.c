@@ -16,8 +16,8 @@ static const struct size_field {
     FIELD(time_wait6), FIELD(flights),     FIELD(watches),     FIELD(segments),
     FIELD(ranges),     FIELD(option_sets), FIELD(interfaces),  FIELD(addresses),
     FIELD(routes),     FIELD(neighbors),   FIELD(paths),       FIELD(udp_sockets),
-    FIELD(tx_frames),  FIELD(reassembly),  FIELD(end_records), FIELD(rx_chunks),
-    FIELD(tx_chunks),
+    FIELD(tx_frames),  FIELD(reassembly),  FIELD(end_records), FIELD(owners),
+    FIELD(rx_chunks),  FIELD(tx_chunks),
 };
 enum { FIELDS = sizeof fields / sizeof fields[0], MORE = 6400 };
 

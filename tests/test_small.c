@@ -14,6 +14,7 @@ static hf_config small_config(void) {
     config.time_wait = 620;
     config.time_wait6 = 0;
     config.flights = 8;
+    config.watches = 0;
     config.segments = 16;
     config.ranges = 8;
     config.option_sets = 4;
@@ -24,9 +25,10 @@ static hf_config small_config(void) {
     config.paths = 4;
     config.udp_sockets = 0;
     config.udp_buffers = 0;
-    config.tx_frames = 16;
+    config.tx_frames = 12;
     config.reassembly = 0;
     config.end_records = 4;
+    config.owners = 4;
     config.chunk_bytes = 256;
     config.rx_chunks = 24;
     config.tx_chunks = 8;

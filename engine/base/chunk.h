@@ -10,7 +10,7 @@
  *     chain     [chunk 7 #0]-[chunk 2 #1]----------[chunk 9 #3]
  *     ranges     ^^^^^^^^^^^^^^^^^^^^^^              ^^^^^
  *
- * Three arrays lie in the block (links, numbers, references), the bytes in the data region. A
+ * Four arrays lie in the block (links, numbers, references, owners), the bytes in the data region. A
  * reference keeps a chunk alive while a frame that a driver holds points into it. */
 #ifndef HFI_CHUNK_H
 #define HFI_CHUNK_H
@@ -22,6 +22,8 @@ typedef struct hfi_chunks {
     hfi_index *next;  /* chain, or free list */
     uint32_t *number; /* of the chunk in its chain */
     uint16_t *references;
+    uint8_t *owner; /* whose it is: an index of `held` (conn/owner.h) */
+    uint32_t *held; /* chunks by owner: their sum is what the pool has given */
     hfi_pool *pool;
     uint32_t shift; /* log2 of the chunk's size */
 } hfi_chunks;
@@ -44,12 +46,14 @@ static inline uint32_t hfi_chunk_room(const hfi_chunks *chunks, uint32_t offset)
     return hfi_chunk_bytes(chunks) - (offset & (hfi_chunk_bytes(chunks) - 1));
 }
 
-/* Takes a chunk with one reference, or HFI_NONE. */
-static inline hfi_index hfi_chunk_take(hfi_chunks *chunks, uint32_t number) {
+/* Takes a chunk with one reference for an owner, or HFI_NONE. */
+static inline hfi_index hfi_chunk_take(hfi_chunks *chunks, uint32_t number, uint32_t owner) {
     const hfi_index chunk = hfi_pool_take(chunks->pool, chunks->next);
     if (chunk == HFI_NONE) return HFI_NONE;
     chunks->number[chunk] = number;
     chunks->references[chunk] = 1;
+    chunks->owner[chunk] = (uint8_t)owner;
+    chunks->held[owner]++;
     return chunk;
 }
 
@@ -61,7 +65,10 @@ static inline void hfi_chunk_hold(hfi_chunks *chunks, hfi_index chunk) {
 /* Drops a reference; the last one frees the chunk. Its link must not be needed any more. */
 static inline void hfi_chunk_drop(hfi_chunks *chunks, hfi_index chunk) {
     HF_ASSERT(chunks->references[chunk] > 0);
-    if (--chunks->references[chunk] == 0) hfi_pool_give(chunks->pool, chunks->next, chunk);
+    if (--chunks->references[chunk] > 0) return;
+    HF_ASSERT(chunks->held[chunks->owner[chunk]] > 0);
+    chunks->held[chunks->owner[chunk]]--;
+    hfi_pool_give(chunks->pool, chunks->next, chunk);
 }
 
 /* The chunk of a chain that holds `number`, walking from `from` (whose number is not above it). */

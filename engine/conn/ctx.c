@@ -24,6 +24,29 @@ void hfi_trace(hfi_ctx *ctx, hf_trace_event event, hfi_index conn, hf_cause caus
                                         (uint16_t)cause, a, b});
 }
 
+static bool is_row_of(const hfi_owners *owners, uint32_t row, const hf_addr *prefix) {
+    return memcmp(&owners->prefix[row], prefix, sizeof *prefix) == 0;
+}
+
+/* An owner that holds nothing yet gets the first row of its set that nobody holds anything by. */
+uint32_t hfi_owner_of(const hfi_ctx *ctx, const hf_addr *remote) {
+    const hfi_owners *owners = &ctx->owners;
+    if (owners->sets == 0) return 0;
+    const hf_addr prefix = hfi_owner_prefix(remote);
+    uint64_t words[3] = {0, 0, 1};
+    memcpy(words, prefix.bytes, sizeof prefix);
+    const uint64_t set = hfi_siphash13_words(ctx->root->jitter_key, words, 3) % owners->sets;
+    const uint32_t first = 1 + (uint32_t)set * HFI_OWNER_WAYS;
+    uint32_t free_row = 0;
+    for (uint32_t row = first; row < first + HFI_OWNER_WAYS; row++) {
+        const bool held = owners->rx[row] + owners->tx[row] > 0;
+        if (held && is_row_of(owners, row, &prefix)) return row;
+        if (!held && free_row == 0) free_row = row;
+    }
+    if (free_row != 0) owners->prefix[free_row] = prefix;
+    return free_row;
+}
+
 static hfi_index *link_of(hfi_ctx *ctx, hfi_link_field field, hfi_index conn) {
     hfi_conn *c = &ctx->conns[conn];
     switch (field) {

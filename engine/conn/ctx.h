@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "congest/congest.h"
 #include "conn/conn.h"
+#include "conn/owner.h"
 #include "flow/ports.h"
 #include "flow/table.h"
 #include "path/path.h"
@@ -314,6 +315,7 @@ typedef struct hfi_root {
     uint64_t end_count; /* records ever written to the ring */
     hfi_index rest_head, rest_tail; /* segq: flights of connections with nothing in flight */
     hfi_reply_bucket reply_buckets[HFI_REPLY_BUCKETS];
+    hfi_tick relieved_at; /* receive: when data beyond gaps last gave way */
     hfi_no_port no_port;
     hfi_tw_exit tw_last_unsafe;
     uint64_t rx_granted_bytes; /* windows promised: the credit ledger */
@@ -342,6 +344,7 @@ typedef struct hfi_ctx {
     hfi_time_wait *tw4, *tw6;
     hfi_time_wait6 *tw6_head;
     hf_end_record *end_records;
+    hfi_owners owners;
     hfi_chunks rx, tx;
     hfi_wheel wheel;
     hfi_flow flow;
@@ -465,6 +468,9 @@ void hfi_listener_event(hfi_ctx *ctx, hfi_listener *listener, uint16_t bits);
 
 /* The key under which the flow table knows the connection. */
 hfi_flow_key hfi_conn_key(const hfi_ctx *ctx, const hfi_conn *conn);
+
+/* The row of a peer that holds a chunk or is about to; 0 if none is left for it. */
+uint32_t hfi_owner_of(const hfi_ctx *ctx, const hf_addr *remote);
 
 /* A keyed number that nobody outside can predict and that differs at each call. */
 uint32_t hfi_random(hfi_ctx *ctx);

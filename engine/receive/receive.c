@@ -113,7 +113,7 @@ static hfi_index chunk_for(hfi_ctx *ctx, hfi_conn *conn, hfi_index before, uint3
     while (at != HFI_NONE && hfi_chunk_before(rx, rx->number[at], number))
         before = at, at = rx->next[at];
     if (at != HFI_NONE && rx->number[at] == number) return at;
-    const hfi_index fresh = hfi_chunk_take(rx, number);
+    const hfi_index fresh = hfi_chunk_take(rx, number, hfi_owner_of(ctx, &conn->remote));
     if (fresh == HFI_NONE) return HFI_NONE;
     rx->next[fresh] = at;
     if (before == HFI_NONE)
@@ -286,6 +286,47 @@ static void note_segment_size(hfi_conn *conn, const hfi_arrival *arrival) {
     if (size > conn->rcv_mss) conn->rcv_mss = (uint16_t)hfi_min32(size, UINT16_MAX);
 }
 
+/* ---- When the pool is empty ---- */
+
+/* How far beyond RCV.NXT the furthest kept byte lies. */
+static uint32_t reach_of(const hfi_ctx *ctx, const hfi_conn *conn) {
+    hfi_index last = conn->range_head;
+    while (ctx->ranges[last].next != HFI_NONE) last = ctx->ranges[last].next;
+    return ctx->ranges[last].end - conn->rcv_nxt;
+}
+
+/* Of the connections with data beyond a gap: the furthest reaching one of the owner that holds most.
+ */
+static hfi_conn *largest_holder(hfi_ctx *ctx) {
+    hfi_conn *best = NULL;
+    uint32_t most = 0, furthest = 0;
+    for (hfi_index i = 0; i < ctx->root->config.conns; i++) {
+        hfi_conn *conn = &ctx->conns[i];
+        if (conn->ranges == 0) continue;
+        const uint32_t held = ctx->owners.rx[hfi_owner_of(ctx, &conn->remote)];
+        if (best != NULL && held < most) continue;
+        const uint32_t reach = reach_of(ctx, conn);
+        if (best != NULL && held == most && reach <= furthest) continue;
+        best = conn, most = held, furthest = reach;
+    }
+    return best;
+}
+
+/* What is next for one connection comes before what is out of order for any. Looks through all
+ * connections, so at most once a tick; what finds no room meanwhile will be sent again. */
+static bool relieve(hfi_ctx *ctx) {
+    if (ctx->root->relieved_at == ctx->now_tick) return false;
+    ctx->root->relieved_at = ctx->now_tick;
+    hfi_conn *holder = largest_holder(ctx);
+    while (holder != NULL && holder->range_head != HFI_NONE &&
+           hfi_pool_left(&ctx->root->rx_pool) == 0) {
+        hfi_note(ctx, hfi_conn_index(ctx, holder), HF_CAUSE_DATA_GAVE_WAY, reach_of(ctx, holder),
+                 0);
+        drop_furthest(ctx, holder);
+    }
+    return hfi_pool_left(&ctx->root->rx_pool) > 0;
+}
+
 static hf_cause take_in_order(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arrival,
                               uint32_t bytes, uint32_t *ret_a) {
     /* What is next comes before what is out of order, or a gap could keep its own filling out. */
@@ -298,6 +339,8 @@ static hf_cause take_in_order(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *a
         drop_furthest(ctx, conn);
         chunk = place(ctx, conn, arrival, conn->rcv_nxt, bytes, conn->rx_tail, &placed);
     }
+    if (placed == 0 && relieve(ctx))
+        chunk = place(ctx, conn, arrival, conn->rcv_nxt, bytes, conn->rx_tail, &placed);
     if (placed == 0) {
         hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_ACK_DUPLICATE);
         return HF_CAUSE_DROP_NO_MEMORY;

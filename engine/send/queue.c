@@ -28,7 +28,7 @@ static uint32_t tail_room(hfi_ctx *ctx, hfi_conn *conn) {
     const uint32_t offset = hfi_snd_offset(conn, conn->snd_end);
     const uint32_t number = hfi_chunk_number(tx, offset);
     if (conn->tx_tail == HFI_NONE || tx->number[conn->tx_tail] != number) {
-        const hfi_index fresh = hfi_chunk_take(tx, number);
+        const hfi_index fresh = hfi_chunk_take(tx, number, hfi_owner_of(ctx, &conn->remote));
         if (fresh == HFI_NONE) return 0;
         if (conn->tx_tail == HFI_NONE)
             conn->tx_head = fresh;

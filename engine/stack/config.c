@@ -46,6 +46,7 @@ void hf_config_default(hf_config *config) {
     config->reassembly = 8;
     config->reassembly_bytes = 9000;
     config->udp_buffers = 128;
+    config->owners = 64;
     config->end_records = 64;
     config->end_budget = 768;
     config->chunk_bytes = 4096;
@@ -131,6 +132,8 @@ const char *hf_config_problem(const hf_config *c) {
         {c->routes >= 1, "routes: give at least 1"},
         {c->reassembly == 0 || (c->reassembly_bytes >= 1280 && c->reassembly_bytes <= 65528),
          "reassembly_bytes: give 1,280 to 65,528"},
+        {c->owners <= HFI_OWNERS_MAX && c->owners % HFI_OWNER_WAYS == 0,
+         "owners: give a multiple of 4, at most 252"},
         {c->end_records < index_max, "end_records: give at most 268,435,455"},
         {c->end_budget >= 1, "end_budget: give at least 1, at best less than conns"},
         {c->tx_frames >= 2, "tx_frames: give at least 2"},

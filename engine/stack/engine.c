@@ -27,15 +27,26 @@ static uint32_t shift_of(uint32_t power) {
 }
 
 static hfi_chunks chunk_area(layout *l, uint32_t count, uint32_t chunk_bytes, uint8_t *data,
-                             hfi_pool *pool) {
+                             hfi_pool *pool, uint32_t *held) {
     hfi_chunks chunks;
     chunks.bytes = data;
     chunks.next = area(l, count, sizeof(hfi_index));
     chunks.number = area(l, count, sizeof(uint32_t));
     chunks.references = area(l, count, sizeof(uint16_t));
+    chunks.owner = area(l, count, sizeof(uint8_t));
+    chunks.held = held;
     chunks.pool = pool;
     chunks.shift = shift_of(chunk_bytes);
     return chunks;
+}
+
+static hfi_owners owner_areas(layout *l, const hf_config *c) {
+    hfi_owners owners;
+    owners.sets = c->owners / HFI_OWNER_WAYS;
+    owners.prefix = area(l, hfi_owner_rows(&owners), sizeof(hf_addr));
+    owners.rx = area(l, hfi_owner_rows(&owners), sizeof(uint32_t));
+    owners.tx = area(l, hfi_owner_rows(&owners), sizeof(uint32_t));
+    return owners;
 }
 
 static void tcp_areas(layout *l, hfi_ctx *ctx, const hf_config *c) {
@@ -55,6 +66,7 @@ static void tcp_areas(layout *l, hfi_ctx *ctx, const hf_config *c) {
     ctx->tw6 = area(l, c->time_wait6, sizeof(hfi_time_wait));
     ctx->tw6_head = area(l, c->time_wait6, sizeof(hfi_time_wait6));
     ctx->end_records = area(l, c->end_records, sizeof(hf_end_record));
+    ctx->owners = owner_areas(l, c);
 }
 
 /* Areas that their rooms lay out themselves. */
@@ -69,8 +81,8 @@ static room_areas whole(layout *l, hfi_engine *e, const hf_config *c, uint8_t *d
     hfi_pool *rx_pool = ctx->root != NULL ? &ctx->root->rx_pool : NULL;
     hfi_pool *tx_pool = ctx->root != NULL ? &ctx->root->tx_pool : NULL;
     uint8_t *tx_data = data != NULL ? data + (size_t)c->rx_chunks * c->chunk_bytes : NULL;
-    ctx->rx = chunk_area(l, c->rx_chunks, c->chunk_bytes, data, rx_pool);
-    ctx->tx = chunk_area(l, c->tx_chunks, c->chunk_bytes, tx_data, tx_pool);
+    ctx->rx = chunk_area(l, c->rx_chunks, c->chunk_bytes, data, rx_pool, ctx->owners.rx);
+    ctx->tx = chunk_area(l, c->tx_chunks, c->chunk_bytes, tx_data, tx_pool, ctx->owners.tx);
     room_areas rooms;
     rooms.wheel = area(l, 1, hfi_wheel_bytes(wheel_count(c)));
     rooms.flow = area(l, 1, hfi_flow_bytes(flow_capacity(c)));

@@ -71,7 +71,7 @@ bool hfi_slot_fill(hfi_engine *e, hfi_slot *slot, const hf_part *parts, uint32_t
     source_walk walk = {parts, part_count, at};
     for (uint32_t done = 0; done < bytes;) {
         const bool room = slot->part_count < HFI_SLOT_PARTS;
-        const hfi_index chunk = room ? hfi_chunk_take(&e->ctx.tx, 0) : HFI_NONE;
+        const hfi_index chunk = room ? hfi_chunk_take(&e->ctx.tx, 0, 0) : HFI_NONE;
         bool good = chunk != HFI_NONE;
         if (good) {
             const uint32_t here = hfi_min32(bytes - done, hfi_chunk_bytes(&e->ctx.tx));

@@ -79,6 +79,7 @@ typedef struct hf_config {
     uint32_t reassembly;       /* incomplete IP packets at once; 0: fragments are dropped */
     uint32_t reassembly_bytes; /* largest payload put together, 1,280 to 65,528; kept for each */
 
+    uint32_t owners;      /* peers whose buffers are counted apart: a multiple of 4 */
     uint32_t end_records; /* ends kept for hf_end_next; the oldest is overwritten */
     uint32_t
         end_budget; /* ended connections that wait for hf_release; the oldest beyond is taken */

@@ -58,6 +58,35 @@ typedef struct hf_time_wait_status {
 
 void hf_time_wait_status_get(const hf_engine *engine, hf_time_wait_status *ret_status);
 
+/* ---- Memory ---- */
+
+/* Slots of the pools. */
+typedef struct hf_resources {
+    uint32_t conns, handshakes;
+    uint32_t rx_chunks, tx_chunks; /* of config.chunk_bytes */
+    uint32_t flights, segments, ranges;
+} hf_resources;
+
+/* What an engine has given out, and what it has in all. */
+void hf_resources_get(const hf_engine *engine, hf_resources *ret_used, hf_resources *ret_all);
+
+/* What one connection holds. Chunks that only a frame at a driver still holds are nobody's. */
+hf_err hf_conn_resources_get(const hf_engine *engine, hf_conn conn, hf_resources *ret);
+
+/* What the connections and handshakes of one peer hold: of an IPv4 address, or of an IPv6 /64. Walks
+ * all of them. */
+void hf_peer_resources_get(const hf_engine *engine, const hf_addr *peer, hf_resources *ret);
+
+/* A row of the owners' table (config.owners), which is kept at every event: a peer (IPv4 /32, IPv6 /64), or OTHER,
+ * row 0: peers that found no row, and frames of no connection. The rows' sums are the pools'. */
+typedef struct hf_owner {
+    hf_addr prefix; /* all zero: OTHER */
+    uint32_t rx_chunks, tx_chunks;
+} hf_owner;
+
+/* Reads the next row that holds something, or OTHER; *row starts at 0. False after the last. */
+bool hf_owner_next(const hf_engine *engine, uint32_t *row, hf_owner *ret_owner);
+
 #ifdef __cplusplus
 }
 #endif
