@@ -69,7 +69,9 @@ enum {
     HFI_P_DATA = 1u << 6,   /* look whether data or FIN can go */
     HFI_P_CHALLENGE = 1u << 7,
     HFI_P_OVERRIDE =
-        1u << 8 /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
+        1u << 8, /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
+    HFI_P_OPENED = 1u << 14, /* the window that was closed until the accept */
+    HFI_P_GATE = 1u << 15    /* no debt, but until the peer is heard it may come again: OPENED */
 };
 
 /* hfi_conn.close_how */

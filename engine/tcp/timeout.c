@@ -81,7 +81,9 @@ static void rtx_due(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
         handshake_timeout(ctx, conn);
     else if (hfi_has(conn, HFI_F_PERSIST))
         persist_timeout(ctx, conn);
-    else if (!hfi_recover_rested(ctx, conn))
+    else if (hfi_recover_rested(ctx, conn))
+        hfi_open_gate_timeout(ctx, conn);
+    else
         retransmit_timeout(ctx, conn, effects);
 }
 
