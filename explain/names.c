@@ -62,6 +62,8 @@ static const struct {
     {HF_EVENT_SOFT_ERROR, "SOFT_ERROR"},
     {HF_EVENT_URGENT, "URGENT"},
     {HF_EVENT_BOUND, "BOUND"},
+    {HF_EVENT_SYN, "SYN"},
+    {HF_EVENT_DRAINED, "DRAINED"},
 };
 
 _Static_assert(COUNT(cause_names) == HF_CAUSE_COUNT, "each cause has a name");

@@ -118,7 +118,7 @@ hf_err lab_listen(lab_host *host, const hf_listen_options *options, lab_listener
         listener->options = *options;
         listener->boot = host->boots;
         listener->accepting = listener->reading = true;
-        listener->on_accept = -1;
+        listener->on_accept = listener->on_syn = -1;
         host->listeners[host->listener_count++] = *ret_listener = listener;
         lab_record *const record = lab_record_add(host->world, LAB_CALL, host->index);
         lab_record_text(record, "listen on port %u", options->port);
@@ -353,6 +353,36 @@ void lab_listener_close(lab_listener *listener) {
     lab_record *const record = lab_record_add(host->world, LAB_CALL, host->index);
     lab_record_text(record, "close listener %u", listener->options.port);
     lab_host_leave(host);
+}
+
+hf_err lab_listener_drain(lab_listener *listener, hf_ns deadline_ns) {
+    lab_host *const host = listener->host;
+    if (!ops(host)->listener_drain || listener->closed) return HF_STATE;
+    if (listener->boot != host->boots || !lab_host_enter(host)) return HF_STALE;
+    const hf_err err = ops(host)->listener_drain(listener, deadline_ns);
+    lab_record *const record = lab_record_add(host->world, LAB_CALL, host->index);
+    lab_record_text(record, "drain listener %u", listener->options.port);
+    lab_host_leave(host);
+    return err;
+}
+
+hf_err lab_pending_next(lab_listener *listener, hf_pending *ret_pending) {
+    lab_host *const host = listener->host;
+    if (!ops(host)->pending_next) return HF_STATE;
+    if (listener->boot != host->boots || !lab_host_enter(host)) return HF_STALE;
+    return ops(host)->pending_next(listener, ret_pending);
+}
+
+hf_err lab_syn_answer(lab_listener *listener, const hf_pending *pending, hf_syn_verdict verdict) {
+    static const char *const names[] = {"accept", "refuse", "ignore"};
+    lab_host *const host = listener->host;
+    if (!ops(host)->syn_answer) return HF_STATE;
+    if (listener->boot != host->boots || !lab_host_enter(host)) return HF_STALE;
+    const hf_err err = ops(host)->syn_answer(listener, pending, verdict);
+    lab_record *const record = lab_record_add(host->world, LAB_CALL, host->index);
+    lab_record_text(record, "%s the SYN of port %u", names[verdict], pending->remote_port);
+    lab_host_leave(host);
+    return err;
 }
 
 hf_err lab_listener_status(lab_listener *listener, hf_listener_status *ret_status) {

@@ -141,6 +141,22 @@ static void overflow(lab_listener *listener) {
     lab_record_detail(record, "%s", sentence);
 }
 
+static void on_syn(lab_listener *listener) {
+    const lab_hooks *const hooks = &listener->host->world->hooks;
+    if (!hooks->syn(hooks->context, listener)) listener->host->world->failed_script = true;
+}
+
+static void on_drained(lab_listener *listener) {
+    lab_record *const record =
+        lab_record_add(listener->host->world, LAB_EVENT, listener->host->index);
+    char sentence[200];
+    hf_explain_cause(HF_CAUSE_LISTENER_DRAINED, 0, 0, sentence, sizeof sentence);
+    record->bits = HF_EVENT_DRAINED;
+    record->cause = HF_CAUSE_LISTENER_DRAINED;
+    lab_record_text(record, "DRAINED: port %u", listener->options.port);
+    lab_record_detail(record, "%s", sentence);
+}
+
 static void listener_event(lab_host *host, const hf_event *event) {
     for (uint32_t i = 0; i < host->listener_count; i++) {
         lab_listener *const listener = host->listeners[i];
@@ -149,6 +165,8 @@ static void listener_event(lab_host *host, const hf_event *event) {
             continue;
         if (event->bits & HF_EVENT_ACCEPTABLE) lab_accept_all(listener);
         if (event->bits & HF_EVENT_OVERFLOW) overflow(listener);
+        if (event->bits & HF_EVENT_SYN) on_syn(listener);
+        if (event->bits & HF_EVENT_DRAINED) on_drained(listener);
         return;
     }
 }

@@ -17,6 +17,19 @@ static hf_err listener_status(lab_listener *listener, hf_listener_status *ret) {
     return hf_listener_status_get(&listener->host->engine, listener->handle, ret);
 }
 
+static hf_err listener_drain(lab_listener *listener, hf_ns deadline_ns) {
+    return hf_listener_drain(&listener->host->engine, listener->handle, deadline_ns);
+}
+
+static hf_err pending_next(lab_listener *listener, hf_pending *ret) {
+    return hf_pending_next(&listener->host->engine, listener->handle, ret);
+}
+
+static hf_err syn_answer(lab_listener *listener, const hf_pending *pending,
+                         hf_syn_verdict verdict) {
+    return hf_syn_answer(&listener->host->engine, listener->handle, pending, verdict);
+}
+
 static hf_err connect_to(lab_host *host, const hf_connect_options *options, hf_conn *ret) {
     return hf_connect(&host->engine, options, ret);
 }
@@ -88,6 +101,9 @@ static const lab_conn_ops engine_conn = {.listen = listen_on,
                                          .accept = accept_next,
                                          .listener_close = listener_close,
                                          .listener_status = listener_status,
+                                         .listener_drain = listener_drain,
+                                         .pending_next = pending_next,
+                                         .syn_answer = syn_answer,
                                          .connect = connect_to,
                                          .hold = hold,
                                          .release = release,

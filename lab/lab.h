@@ -346,7 +346,7 @@ struct lab_listener {
     uint32_t boot;
     bool accepting, reading, closed;
     uint64_t accepted;
-    int on_accept;
+    int on_accept, on_syn;
 };
 
 hf_err lab_listen(lab_host *host, const hf_listen_options *options, lab_listener **ret_listener);
@@ -365,6 +365,9 @@ hf_err lab_release(lab_conn *conn);
 hf_err lab_options_set(lab_conn *conn, const hf_tcp_options *options);
 hf_err lab_options_get(lab_conn *conn, hf_tcp_options *ret_options);
 void lab_listener_close(lab_listener *listener);
+hf_err lab_listener_drain(lab_listener *listener, hf_ns deadline_ns);
+hf_err lab_pending_next(lab_listener *listener, hf_pending *ret_pending);
+hf_err lab_syn_answer(lab_listener *listener, const hf_pending *pending, hf_syn_verdict verdict);
 hf_err lab_listener_status(lab_listener *listener, hf_listener_status *ret_status);
 bool lab_why(lab_conn *conn, hf_not_sending *ret_why);
 bool lab_status(lab_conn *conn, hf_conn_status *ret_status); /* of now, or the last one known */
@@ -404,6 +407,10 @@ typedef struct lab_conn_ops {
     hf_err (*accept)(lab_listener *listener, hf_conn *ret_handle);
     void (*listener_close)(lab_listener *listener);
     hf_err (*listener_status)(lab_listener *listener, hf_listener_status *ret_status);
+    /* NULL where the backend's listeners cannot. */
+    hf_err (*listener_drain)(lab_listener *listener, hf_ns deadline_ns);
+    hf_err (*pending_next)(lab_listener *listener, hf_pending *ret_pending);
+    hf_err (*syn_answer)(lab_listener *listener, const hf_pending *pending, hf_syn_verdict verdict);
     hf_err (*connect)(lab_host *host, const hf_connect_options *options, hf_conn *ret_handle);
     void (*hold)(lab_conn *conn); /* conn->handle is in use from now on */
     void (*release)(lab_conn *conn);
@@ -521,6 +528,7 @@ typedef struct lab_hooks {
     bool (*timer)(void *context, int callback);
     bool (*conn_event)(void *context, lab_conn *conn, lab_conn_event event);
     bool (*accepted)(void *context, lab_listener *listener, lab_conn *conn);
+    bool (*syn)(void *context, lab_listener *listener);
     bool (*host_up)(void *context, lab_host *host);
 } lab_hooks;
 

@@ -158,8 +158,8 @@ lab_host *lab_host_arg(lua_State *lua, int index) { return lab_object(lua, index
 
 /* ---- Listeners ---- */
 
-static const char *const listen_extra[] = {"backlog", "when_full", "accept",
-                                           "read",    "on_accept", NULL};
+static const char *const listen_extra[] = {"backlog",   "when_full", "accept", "read",
+                                           "on_accept", "accept_at", "on_syn", NULL};
 
 static bool flag(lua_State *lua, int index, const char *name, bool otherwise) {
     if (!lab_field(lua, index, name)) return otherwise;
@@ -179,6 +179,11 @@ static void read_listen_options(lua_State *lua, hf_listen_options *options) {
         options->when_full = (hf_when_full)luaL_checkoption(lua, -1, NULL, policies);
         lua_pop(lua, 1);
     }
+    static const char *const moments[] = {"HANDSHAKE", "SYN", "WINDOW", NULL};
+    if (lab_field(lua, 3, "accept_at")) {
+        options->accept_at = (hf_accept_at)luaL_checkoption(lua, -1, NULL, moments);
+        lua_pop(lua, 1);
+    }
 }
 
 static int host_listen(lua_State *lua) {
@@ -194,6 +199,10 @@ static int host_listen(lua_State *lua) {
     listener->reading = flag(lua, 3, "read", true);
     if (lab_field(lua, 3, "on_accept")) {
         listener->on_accept = lab_callback(lua, -1, "listen", "on_accept");
+        lua_pop(lua, 1);
+    }
+    if (lab_field(lua, 3, "on_syn")) {
+        listener->on_syn = lab_callback(lua, -1, "listen", "on_syn");
         lua_pop(lua, 1);
     }
     lab_object_push(lua, LAB_LISTENER_TYPE, listener);
@@ -218,6 +227,55 @@ static int listener_close(lua_State *lua) {
     return 0;
 }
 
+static int listener_drain(lua_State *lua) {
+    static const lab_option options[] = {{"deadline", LAB_OPTION_DURATION, 0}};
+    lab_listener *const listener = lab_object(lua, 1, LAB_LISTENER_TYPE);
+    hf_ns deadline_ns = HF_NEVER;
+    if (!lua_isnoneornil(lua, 2)) lab_options_read(lua, 2, "drain", options, 1, &deadline_ns);
+    const hf_err err = lab_listener_drain(listener, deadline_ns);
+    if (err != HF_OK) luaL_error(lua, "drain: %s", hf_err_sentence(err));
+    return 0;
+}
+
+/* ---- SYNs that wait for the program ---- */
+
+static int listener_pending(lua_State *lua) {
+    hf_pending pending;
+    if (lab_pending_next(lab_object(lua, 1, LAB_LISTENER_TYPE), &pending) != HF_OK) return 0;
+    char text[64];
+    hf_explain_addr(&pending.remote, text, sizeof text);
+    lua_newtable(lua);
+    lab_set_integer(lua, "index", pending.index);
+    lab_set_integer(lua, "serial", pending.serial);
+    lab_set_text(lua, "remote_addr", text);
+    lab_set_integer(lua, "remote_port", pending.remote_port);
+    lab_set_integer(lua, "mss", pending.mss);
+    lab_set_bool(lua, "timestamps", pending.timestamps);
+    lab_set_integer(lua, "repeats", pending.repeats);
+    lab_set_integer(lua, "age_ns", pending.age_ns);
+    return 1;
+}
+
+static uint32_t integer_field(lua_State *lua, const char *name) {
+    lua_getfield(lua, 2, name);
+    const uint32_t value = (uint32_t)luaL_checkinteger(lua, -1);
+    lua_pop(lua, 1);
+    return value;
+}
+
+static int listener_answer(lua_State *lua) {
+    static const char *const verdicts[] = {"ACCEPT", "REFUSE", "IGNORE", NULL};
+    lab_listener *const listener = lab_object(lua, 1, LAB_LISTENER_TYPE);
+    luaL_checktype(lua, 2, LUA_TTABLE);
+    const hf_pending pending = {.index = integer_field(lua, "index"),
+                                .serial = integer_field(lua, "serial"),
+                                .remote_port = (uint16_t)integer_field(lua, "remote_port")};
+    const hf_err err = lab_syn_answer(listener, &pending,
+                                      (hf_syn_verdict)luaL_checkoption(lua, 3, NULL, verdicts));
+    lua_pushboolean(lua, err == HF_OK);
+    return 1;
+}
+
 static int listener_status(lua_State *lua) {
     lab_listener *const listener = lab_object(lua, 1, LAB_LISTENER_TYPE);
     hf_listener_status status;
@@ -232,6 +290,9 @@ static int listener_status(lua_State *lua) {
     lab_set_integer(lua, "cookies_sent", status.cookies_sent);
     lab_set_integer(lua, "cookies_good", status.cookies_good);
     lab_set_integer(lua, "overflows", status.overflows);
+    lab_set_integer(lua, "pending", status.pending);
+    lab_set_bool(lua, "draining", status.draining);
+    lab_set_bool(lua, "drained", status.drained);
     return 1;
 }
 
@@ -341,11 +402,11 @@ void lab_open_hosts(lua_State *lua) {
         {"count", host_count},     {"ends", lab_host_ends},
         {"ports", lab_host_ports}, {"time_wait", lab_host_time_wait},
         {"name", host_name},       {NULL, NULL}};
-    static const luaL_Reg listener_methods[] = {{"accept", listener_accept},
-                                                {"set_accepting", listener_accepting},
-                                                {"close", listener_close},
-                                                {"status", listener_status},
-                                                {NULL, NULL}};
+    static const luaL_Reg listener_methods[] = {
+        {"accept", listener_accept},   {"set_accepting", listener_accepting},
+        {"close", listener_close},     {"drain", listener_drain},
+        {"pending", listener_pending}, {"answer", listener_answer},
+        {"status", listener_status},   {NULL, NULL}};
     lab_object_type(lua, LAB_HOST_TYPE, host_methods);
     lab_object_type(lua, LAB_LISTENER_TYPE, listener_methods);
     lua_register(lua, "host", new_host);

@@ -80,6 +80,14 @@ static bool on_accepted(void *context, lab_listener *listener, lab_conn *conn) {
     return lab_call_back(lua, 1);
 }
 
+static bool on_syn(void *context, lab_listener *listener) {
+    if (listener->on_syn < 0) return true;
+    lua_State *const lua = ((lab_scenario *)context)->lua;
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, listener->on_syn);
+    lab_object_push(lua, LAB_LISTENER_TYPE, listener);
+    return lab_call_back(lua, 1);
+}
+
 static bool on_host_up(void *context, lab_host *host) {
     if (host->on_up < 0) return true;
     lua_State *const lua = ((lab_scenario *)context)->lua;
@@ -98,7 +106,7 @@ static lab_world *open_world(const lab_scenario *scenario) {
 }
 
 static lab_world *new_part(lab_scenario *scenario, const char *title) {
-    const lab_hooks hooks = {scenario, on_timer, on_conn_event, on_accepted, on_host_up};
+    const lab_hooks hooks = {scenario, on_timer, on_conn_event, on_accepted, on_syn, on_host_up};
     const uint32_t index = scenario->part_count;
     lab_world *const world =
         lab_world_new(scenario->options.on,

@@ -70,7 +70,9 @@ enum {
     HFI_P_CHALLENGE = 1u << 7,
     HFI_P_OVERRIDE =
         1u << 8, /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
-    HFI_P_TAIL_PROBE = 1u << 11 /* recover: a new segment, or the last again, whatever cwnd says */
+    HFI_P_TAIL_PROBE = 1u << 11, /* recover: a new segment, or the last again, whatever cwnd says */
+    HFI_P_OPENED = 1u << 14,     /* the window that was closed until the accept */
+    HFI_P_GATE = 1u << 15 /* no debt, but until the peer is heard it may come again: OPENED */
 };
 
 /* hfi_conn.close_how */

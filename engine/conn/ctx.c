@@ -110,7 +110,7 @@ void hfi_conn_event(hfi_ctx *ctx, hfi_conn *conn, uint16_t bits) {
     hfi_queue_push(ctx, &ctx->root->ready, HFI_LINK_READY, hfi_conn_index(ctx, conn));
 }
 
-void hfi_listener_event(hfi_ctx *ctx, hfi_listener *listener, uint16_t bits) {
+void hfi_listener_event(hfi_ctx *ctx, hfi_listener *listener, uint32_t bits) {
     const hfi_index index = (hfi_index)(listener - ctx->listeners);
     hfi_queue *queue = &ctx->root->ready_listeners;
     listener->events |= bits;

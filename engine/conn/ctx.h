@@ -46,9 +46,12 @@ typedef struct hfi_listener {
     hf_addr overflow_peer;
     uint16_t overflow_port;
     uint16_t overflow_cause;
-    uint16_t events;
-    uint8_t when_full;
-    bool used, in_ready;
+    uint32_t events;
+    hf_ns drain_at_ns; /* with draining */
+    uint32_t
+        pending; /* SYN entries that the application has to answer; no place is kept for them */
+    uint8_t when_full, accept_at;
+    bool used, in_ready, draining, drained;
     hfi_index ready_next;
 } hfi_listener;
 
@@ -72,6 +75,8 @@ typedef struct hfi_syn_entry {
     uint8_t attempts;
     uint8_t repeats;          /* of the SYN */
     hfi_index next, previous; /* of the listener's, oldest first */
+    uint32_t serial;          /* names a pending one */
+    bool pending, shown;      /* the application has to answer it; it was given it */
 } hfi_syn_entry;
 
 _Static_assert(sizeof(hfi_syn_entry) <= 160, "a SYN entry is at most 160 bytes");
@@ -320,6 +325,9 @@ typedef struct hfi_root {
     hfi_tw_exit tw_last_unsafe;
     uint64_t rx_granted_bytes; /* windows promised: the credit ledger */
     uint32_t live;             /* connections that have not ended */
+    uint32_t pending_syns;     /* of the SYN entries; they reserve no connection */
+    uint32_t syn_serial;       /* counts them */
+    uint32_t draining;         /* listeners that drain */
     uint64_t random;           /* counts draws, so that each is new */
     uint32_t frame_id;
 } hfi_root;
@@ -464,7 +472,7 @@ void hfi_conn_owe(hfi_ctx *ctx, hfi_conn *conn, uint16_t what);
 
 /* Adds pending events and lists the connection once. */
 void hfi_conn_event(hfi_ctx *ctx, hfi_conn *conn, uint16_t bits);
-void hfi_listener_event(hfi_ctx *ctx, hfi_listener *listener, uint16_t bits);
+void hfi_listener_event(hfi_ctx *ctx, hfi_listener *listener, uint32_t bits);
 
 /* The key under which the flow table knows the connection. */
 hfi_flow_key hfi_conn_key(const hfi_ctx *ctx, const hfi_conn *conn);

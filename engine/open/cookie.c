@@ -40,6 +40,7 @@ static uint32_t cookie_check(const hfi_ctx *ctx, const hfi_flow_key *key, hf_seq
 static void set_cookie_window(const hfi_ctx *ctx, hfi_syn_entry *entry) {
     const hf_tcp_options *options =
         &ctx->option_sets[ctx->listeners[entry->listener].options].value;
+    if (hfi_open_is_gated(&ctx->listeners[entry->listener])) return;
     entry->window = hfi_receive_least_window(ctx, options->receive_bytes,
                                              hfi_open_our_mss(&entry->remote, entry->mtu));
 }

@@ -46,6 +46,36 @@ hfi_departure hfi_open_syn_ack(hfi_ctx *ctx, const hfi_syn_entry *entry, uint32_
  * slot. */
 hfi_index hfi_open_make_conn(hfi_ctx *ctx, const hfi_syn_entry *entry, const hfi_arrival *arrival);
 
+/* Takes an entry for a SYN, without an answer yet; HFI_NONE if there is none. */
+hfi_index hfi_open_take_entry(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
+                              hfi_open_isn least);
+
+/* Answers it by SYN-ACK, which is repeated. */
+void hfi_open_answer_entry(hfi_ctx *ctx, hfi_index entry, hf_cause cause, hfi_effects *effects);
+
+/* Moves it behind the others: its reservation begins now. */
+void hfi_open_renew_entry(hfi_ctx *ctx, hfi_index entry);
+
+/* Its timer is due after `wait`. */
+void hfi_open_arm_entry(hfi_ctx *ctx, hfi_index entry, hf_ns wait_ns);
+
+/* Which window a handshake tells: none before the accept, with ACCEPT_AT_WINDOW. */
+static inline bool hfi_open_is_gated(const hfi_listener *listener) {
+    return listener->accept_at == HF_ACCEPT_AT_WINDOW;
+}
+
+/* ---- gate.c ---- */
+
+/* A SYN with ACCEPT_AT_SYN: kept for the application; false if there is no room. */
+bool hfi_open_pend(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
+                   hfi_open_isn least);
+
+/* It came again. */
+void hfi_open_pend_again(hfi_ctx *ctx, hfi_index entry);
+
+/* It leaves, or is answered. */
+void hfi_open_unpend(hfi_ctx *ctx, hfi_syn_entry *entry);
+
 /* ---- late.c: as Linux does it ---- */
 
 /* Room in the accept queue, which holds one more than the backlog, and a connection. */

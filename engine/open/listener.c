@@ -55,6 +55,7 @@ hf_err hfi_open_listen(hfi_ctx *ctx, const hf_listen_options *options, uint32_t 
                                .oldest = HFI_NONE,
                                .newest = HFI_NONE,
                                .when_full = (uint8_t)options->when_full,
+                               .accept_at = (uint8_t)options->accept_at,
                                .used = true,
                                .in_ready = listener->in_ready,
                                .ready_next = listener->ready_next};
@@ -62,16 +63,55 @@ hf_err hfi_open_listen(hfi_ctx *ctx, const hf_listen_options *options, uint32_t 
     return HF_OK;
 }
 
+static void leave_flow(hfi_ctx *ctx, hfi_index index) {
+    const hfi_listener *listener = &ctx->listeners[index];
+    const hfi_flow_key key = listener_key(&listener->local, listener->port);
+    hfi_flow_remove(&ctx->flow, hfi_flow_hash(&ctx->flow, &key),
+                    hfi_flow_ref(HFI_FLOW_LISTENER, index));
+}
+
 void hfi_open_unlisten(hfi_ctx *ctx, hfi_index index) {
     hfi_listener *listener = &ctx->listeners[index];
     while (listener->oldest != HFI_NONE)
         hfi_open_entry_forget(ctx, listener->oldest, HF_CAUSE_SYN_CACHE_EXPIRED);
-    const hfi_flow_key key = listener_key(&listener->local, listener->port);
-    hfi_flow_remove(&ctx->flow, hfi_flow_hash(&ctx->flow, &key),
-                    hfi_flow_ref(HFI_FLOW_LISTENER, index));
+    if (!listener->drained) leave_flow(ctx, index);
+    if (listener->draining && !listener->drained) ctx->root->draining--;
     hfi_open_options_drop(ctx, listener->options);
     listener->used = false;
     listener->generation++;
+}
+
+/* ---- Drain ---- */
+
+void hfi_open_drain(hfi_ctx *ctx, hfi_index index, hf_ns at_ns) {
+    hfi_listener *listener = &ctx->listeners[index];
+    if (!listener->draining) ctx->root->draining++;
+    listener->draining = true;
+    listener->drain_at_ns = at_ns;
+}
+
+bool hfi_open_drains(const hfi_listener *listener) {
+    return listener->used && listener->draining && !listener->drained;
+}
+
+void hfi_open_drained(hfi_ctx *ctx, hfi_index index) {
+    hfi_listener *listener = &ctx->listeners[index];
+    while (listener->oldest != HFI_NONE)
+        hfi_open_entry_forget(ctx, listener->oldest, HF_CAUSE_SYN_CACHE_EXPIRED);
+    leave_flow(ctx, index);
+    listener->drained = true;
+    ctx->root->draining--;
+    hfi_note(ctx, HFI_NONE, HF_CAUSE_LISTENER_DRAINED, listener->port, 0);
+    hfi_listener_event(ctx, listener, HF_EVENT_DRAINED);
+}
+
+hf_ns hfi_open_drain_next_at(const hfi_ctx *ctx) {
+    hf_ns next = HF_NEVER;
+    if (ctx->root->draining == 0) return next;
+    for (hfi_index i = 0; i < ctx->root->config.listeners; i++)
+        if (hfi_open_drains(&ctx->listeners[i]))
+            next = hfi_min64(next, ctx->listeners[i].drain_at_ns);
+    return next;
 }
 
 /* ---- Places ---- */
@@ -87,8 +127,9 @@ bool hfi_open_has_socket(const hfi_ctx *ctx) {
 }
 
 bool hfi_open_has_slot(const hfi_ctx *ctx) {
-    const uint32_t reserved =
-        hfi_quirk(ctx, HF_QUIRK_LATE_SLOT_CHECK) ? 0 : ctx->root->syn_pool.used;
+    const uint32_t reserved = hfi_quirk(ctx, HF_QUIRK_LATE_SLOT_CHECK)
+                                  ? 0
+                                  : ctx->root->syn_pool.used - ctx->root->pending_syns;
     return hfi_pool_left(&ctx->root->conn_pool) > reserved && hfi_open_has_socket(ctx);
 }
 

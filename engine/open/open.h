@@ -6,6 +6,8 @@
  * entries may take three quarters of the backlog; beyond, the policy decides: a cookie (which
  * reserves nothing, so its ACK may be told by RST that there is no place), silence, or RST.
  *
+ * accept_at moves the program's say: to the SYN, or to the client's first byte (gate.c).
+ *
  *     SYN --> SYN entry (flow) --ACK--> connection (same flow slot) --> accept queue -->
  * application
  */
@@ -78,6 +80,36 @@ typedef struct hfi_open_isn {
     hf_seq least;
 } hfi_open_isn;
 #define HFI_OPEN_ANY_ISN ((hfi_open_isn){false, false, 0})
+
+/* The listener takes no more SYNs; it is over when nothing waits, or at at_ns. */
+void hfi_open_drain(hfi_ctx *ctx, hfi_index listener, hf_ns at_ns);
+bool hfi_open_drains(const hfi_listener *listener);
+
+/* It is over: handshakes are forgotten, the port is free, the handle stays. */
+void hfi_open_drained(hfi_ctx *ctx, hfi_index listener);
+hf_ns hfi_open_drain_next_at(const hfi_ctx *ctx);
+
+/* ---- accept_at: gate.c ---- */
+
+/* The oldest SYN that the application has not been given since it came, or HFI_NONE. */
+hfi_index hfi_open_pending_next(hfi_ctx *ctx, hfi_index listener);
+
+/* The application answers. HF_NO_CONNECTION_SLOT: nothing has changed. */
+hf_err hfi_open_answer(hfi_ctx *ctx, hfi_index entry, hf_syn_verdict verdict, hfi_effects *effects);
+
+/* A connection whose window was closed until now is accepted: the window opens, and that is said
+ * again at RTO until the peer has been heard. */
+void hfi_open_gate(hfi_ctx *ctx, hfi_conn *conn);
+
+/* Its timer, while nothing is in flight. */
+void hfi_open_gate_timeout(hfi_ctx *ctx, hfi_conn *conn);
+
+/* The peer was heard. */
+static inline void hfi_open_gate_heard(hfi_conn *conn) {
+    if ((conn->pending & HFI_P_GATE) == 0) return;
+    conn->pending &= (uint16_t)~HFI_P_GATE;
+    if (hfi_in_flight(conn) == 0) conn->transmissions = 0;
+}
 
 /* A SYN for a listener. */
 hf_cause hfi_open_arriving_syn(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,

@@ -105,11 +105,15 @@ static void set_attempts(hfi_ctx *ctx, hfi_syn_entry *entry, uint8_t attempts) {
     entry->attempts = attempts;
 }
 
-static void arm_entry(hfi_ctx *ctx, hfi_index index) {
-    const hf_ns wait =
+void hfi_open_arm_entry(hfi_ctx *ctx, hfi_index index, hf_ns wait_ns) {
+    hfi_wheel_arm(&ctx->wheel, wheel_id(ctx, index), ctx->now_ns + wait_ns);
+}
+
+static void arm_repetition(hfi_ctx *ctx, hfi_index index) {
+    hfi_open_arm_entry(
+        ctx, index,
         hfi_min64(ctx->limits->rto_initial_ns << hfi_min32(ctx->syns[index].attempts - 1u, 20),
-                  ctx->limits->rto_max_ns);
-    hfi_wheel_arm(&ctx->wheel, wheel_id(ctx, index), ctx->now_ns + wait);
+                  ctx->limits->rto_max_ns));
 }
 
 void hfi_open_fill_entry(hfi_ctx *ctx, hfi_syn_entry *entry, hfi_index listener,
@@ -131,13 +135,15 @@ void hfi_open_fill_entry(hfi_ctx *ctx, hfi_syn_entry *entry, hfi_index listener,
                              .mss = seg->options.mss,
                              .attempts = 1,
                              .peer_window = seg->window};
-    entry->window = hfi_receive_first_window(ctx, options->receive_bytes,
-                                             hfi_open_our_mss(&arrival->source, arrival->mtu));
+    if (!hfi_open_is_gated(&ctx->listeners[listener]))
+        entry->window = hfi_receive_first_window(ctx, options->receive_bytes,
+                                                 hfi_open_our_mss(&arrival->source, arrival->mtu));
 }
 
-static bool make_entry(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
-                       hfi_open_isn least, hfi_effects *effects) {
+hfi_index hfi_open_take_entry(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
+                              hfi_open_isn least) {
     const hfi_index index = hfi_pool_take(&ctx->root->syn_pool, ctx->syn_next);
+    if (index == HFI_NONE) return HFI_NONE;
     hfi_syn_entry *entry = &ctx->syns[index];
     hfi_open_fill_entry(ctx, entry, listener, arrival);
     const hfi_flow_key key = hfi_open_entry_key(ctx, entry);
@@ -147,12 +153,30 @@ static bool make_entry(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arri
                          hfi_flow_ref(HFI_FLOW_SYN, index))) {
         entry->attempts = 0;
         hfi_pool_give(&ctx->root->syn_pool, ctx->syn_next, index);
-        return false;
+        return HFI_NONE;
     }
     append_entry(ctx, index);
-    send_syn_ack(ctx, entry, HF_CAUSE_SENT_SYN_ACK, effects);
+    return index;
+}
+
+void hfi_open_answer_entry(hfi_ctx *ctx, hfi_index index, hf_cause cause, hfi_effects *effects) {
+    send_syn_ack(ctx, &ctx->syns[index], cause, effects);
     effects->departure.a = effects->departure.b = 0;
-    arm_entry(ctx, index);
+    arm_repetition(ctx, index);
+}
+
+void hfi_open_renew_entry(hfi_ctx *ctx, hfi_index index) {
+    unlink_syn(ctx, index);
+    ctx->syns[index].attempts = 1;
+    ctx->syns[index].began_at = ctx->now_tick;
+    append_entry(ctx, index);
+}
+
+static bool make_entry(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
+                       hfi_open_isn least, hfi_effects *effects) {
+    const hfi_index index = hfi_open_take_entry(ctx, listener, arrival, least);
+    if (index == HFI_NONE) return false;
+    hfi_open_answer_entry(ctx, index, HF_CAUSE_SENT_SYN_ACK, effects);
     return true;
 }
 
@@ -214,13 +238,29 @@ static void press_oldest(hfi_ctx *ctx, hfi_index listener) {
         hfi_open_entry_forget(ctx, l->oldest, HF_CAUSE_SYN_CACHE_EXPIRED);
 }
 
+static hf_cause refuse_draining(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects *effects) {
+    const hfi_departure reset = hfi_reply_reset(arrival, HF_CAUSE_SENT_RST_DRAINING);
+    hfi_reply_send(ctx, effects, &reset);
+    return HF_CAUSE_TOOK_SYN;
+}
+
+/* The application answers SYNs itself: a cookie would answer for it. */
+static hf_cause gated_syn(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
+                          hfi_open_isn isn, hfi_effects *effects) {
+    if (hfi_open_pend(ctx, listener, arrival, isn)) return HF_CAUSE_TOOK_SYN_PENDING;
+    return ctx->listeners[listener].when_full == HF_FULL_REFUSE
+               ? refuse(ctx, listener, arrival, effects)
+               : ignore(ctx, listener, arrival);
+}
+
 static bool pool_refuses(const hfi_ctx *ctx) {
     return hfi_quirk(ctx, HF_QUIRK_FULL_POOL_REFUSES) && !hfi_open_has_slot(ctx);
 }
 
 bool hfi_open_keeps_place(hfi_ctx *ctx, hfi_index listener) {
     const hfi_listener *l = &ctx->listeners[listener];
-    if (pool_refuses(ctx)) return false;
+    if (pool_refuses(ctx) || l->draining) return false;
+    if (l->accept_at == HF_ACCEPT_AT_SYN) return l->accept.count + l->handshaking < l->backlog;
     if (hfi_quirk(ctx, HF_QUIRK_LATE_SLOT_CHECK))
         return !hfi_open_late_queue_full(ctx, l) && hfi_open_late_has_place(ctx, l);
     press_oldest(ctx, listener);
@@ -229,7 +269,10 @@ bool hfi_open_keeps_place(hfi_ctx *ctx, hfi_index listener) {
 
 hf_cause hfi_open_arriving_syn(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
                                hfi_open_isn isn, hfi_effects *effects) {
+    const hfi_listener *l = &ctx->listeners[listener];
+    if (l->draining) return refuse_draining(ctx, arrival, effects);
     if (pool_refuses(ctx)) return refuse(ctx, listener, arrival, effects);
+    if (l->accept_at == HF_ACCEPT_AT_SYN) return gated_syn(ctx, listener, arrival, isn, effects);
     if (hfi_quirk(ctx, HF_QUIRK_LATE_SLOT_CHECK))
         return late_syn(ctx, listener, arrival, isn, effects);
     if (hfi_open_keeps_place(ctx, listener) && make_entry(ctx, listener, arrival, isn, effects))
@@ -240,6 +283,7 @@ hf_cause hfi_open_arriving_syn(hfi_ctx *ctx, hfi_index listener, const hfi_arriv
 /* ---- SYN entries ---- */
 
 static void free_entry(hfi_ctx *ctx, hfi_index index) {
+    hfi_open_unpend(ctx, &ctx->syns[index]);
     unlink_syn(ctx, index);
     ctx->syns[index].attempts = 0;
     hfi_wheel_cancel(&ctx->wheel, wheel_id(ctx, index));
@@ -275,6 +319,10 @@ static uint32_t repetitions(const hfi_ctx *ctx, const hfi_listener *listener) {
 void hfi_open_entry_timeout(hfi_ctx *ctx, hfi_index index, hfi_effects *effects) {
     hfi_syn_entry *entry = &ctx->syns[index];
     if (entry->attempts == 0) return;
+    if (entry->pending) {
+        hfi_open_entry_forget(ctx, index, HF_CAUSE_SYN_UNANSWERED_BY_APP);
+        return;
+    }
     const hfi_listener *listener = &ctx->listeners[entry->listener];
     const bool pressed = !hfi_quirk(ctx, HF_QUIRK_LATE_SLOT_CHECK) && is_pressed(listener) &&
                          entry_age_ns(ctx, entry) >= PRESSED_ENTRY_NS - 100 * HF_MS;
@@ -286,7 +334,7 @@ void hfi_open_entry_timeout(hfi_ctx *ctx, hfi_index index, hfi_effects *effects)
     set_attempts(ctx, entry, entry->attempts + 1);
     send_syn_ack(ctx, entry, HF_CAUSE_SENT_SYN_ACK_AGAIN, effects);
     effects->departure.b = entry->attempts - 1u;
-    arm_entry(ctx, index);
+    arm_repetition(ctx, index);
 }
 
 /* The connection that an entry, or a cookie, stands for. */
@@ -377,8 +425,12 @@ static hf_cause repeated_syn(hfi_ctx *ctx, hfi_index index, const hfi_arrival *a
     entry->wscale = seg->options.wscale;
     entry->ts_recent = seg->options.ts_value;
     entry->peer_window = seg->window;
+    if (entry->pending) {
+        hfi_open_pend_again(ctx, index);
+        return HF_CAUSE_TOOK_SYN_REPEATED;
+    }
     send_syn_ack(ctx, entry, HF_CAUSE_SENT_SYN_ACK_REPEATED_SYN, effects);
-    if (entry->attempts == 1) arm_entry(ctx, index);
+    if (entry->attempts == 1) arm_repetition(ctx, index);
     return HF_CAUSE_TOOK_SYN_REPEATED;
 }
 
@@ -422,7 +474,8 @@ hf_cause hfi_open_entry_input(hfi_ctx *ctx, hfi_index index, const hfi_arrival *
         return repeated_syn(ctx, index, arrival, effects);
     }
     if ((seg->flags & HFI_TCP_ACK) == 0) return HF_CAUSE_DROP_NO_ACK;
-    if (seg->ack != entry->iss + 1) {
+    /* To a pending SYN nothing was sent that could be acknowledged. */
+    if (entry->pending || seg->ack != entry->iss + 1) {
         const hfi_departure reset = hfi_reply_reset(arrival, HF_CAUSE_SENT_RST_BAD_ACK);
         hfi_reply_send(ctx, effects, &reset);
         return HF_CAUSE_DROP_ACK_OF_UNSENT;

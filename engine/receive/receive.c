@@ -421,6 +421,10 @@ void hfi_receive_acked(hfi_ctx *ctx, hfi_conn *conn) {
  * same: slow, but never stuck, and never with a window that is too small for a segment. The part of
  * the pool that is not in the ledger stands for these. */
 static hf_seq right_edge(const hfi_ctx *ctx, const hfi_conn *conn) {
+    /* HF_ACCEPT_AT_WINDOW: closed until the application accepts. */
+    if (hfi_has(conn, HFI_F_UNACCEPTED) &&
+        ctx->listeners[conn->listener].accept_at == HF_ACCEPT_AT_WINDOW)
+        return conn->rcv_adv;
     const hf_seq wanted = conn->rx_read + receive_limit(ctx, conn);
     if (hf_seq_le(wanted, conn->rcv_adv)) return conn->rcv_adv;
     const uint32_t more = (uint32_t)hfi_min64(wanted - conn->rcv_adv, credits_left(ctx));

@@ -267,6 +267,7 @@ void hf_engine_step(hf_engine *engine, hf_ns now_ns, const hf_frame *in, size_t 
     }
     ctx->frame_id = 0;
     run_timers(e);
+    if (HFI_UNLIKELY(ctx->root->draining > 0)) hfi_tcp_drain(ctx);
     hfi_link_run(e);
 }
 
@@ -274,7 +275,8 @@ hf_ns hf_engine_next_at(const hf_engine *engine) {
     const hfi_engine *e = hfi_of_const(engine);
     const hfi_ctx *ctx = &e->ctx;
     if (hfi_wheel_has_due(&ctx->wheel) || e->state->loop_count > 0) return ctx->now_ns;
-    const hf_ns tcp_ns = hfi_min64(hfi_wheel_next(&ctx->wheel), hfi_tw_next_at(ctx));
+    const hf_ns tcp_ns = hfi_min64(hfi_min64(hfi_wheel_next(&ctx->wheel), hfi_tw_next_at(ctx)),
+                                   hfi_open_drain_next_at(ctx));
     return hfi_max64(ctx->now_ns, hfi_min64(tcp_ns, hfi_neighbor_next_at(&e->neighbors)));
 }
 

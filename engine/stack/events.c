@@ -29,7 +29,7 @@ static bool next_listener(hfi_engine *e, hf_event *ret) {
         if (queue->head == HFI_NONE) queue->tail = HFI_NONE;
         queue->count--;
         listener->in_ready = false;
-        const uint16_t bits = listener->events;
+        const uint32_t bits = listener->events;
         listener->events = 0;
         if (!listener->used || bits == 0) continue;
         *ret = (hf_event){HF_OBJECT_LISTENER, index, listener->generation, bits};

@@ -81,7 +81,8 @@ hf_err hf_connect(hf_engine *engine, const hf_connect_options *options, hf_conn 
 
 hf_err hf_listen(hf_engine *engine, const hf_listen_options *options, hf_listener *ret_listener) {
     hfi_engine *e = hfi_of(engine);
-    if (options->port == 0 || options->when_full > HF_FULL_REFUSE || !options_good(&options->tcp))
+    if (options->port == 0 || options->when_full > HF_FULL_REFUSE ||
+        options->accept_at > HF_ACCEPT_AT_WINDOW || !options_good(&options->tcp))
         return HF_ARGUMENT;
     if (!hf_addr_is_any(&options->local) &&
         hfi_ip_address_find(&e->ip, &options->local) == HFI_NONE)
@@ -107,6 +108,54 @@ hf_err hf_accept(hf_engine *engine, hf_listener listener, hf_conn *ret_conn) {
     return HF_OK;
 }
 
+hf_err hf_listener_drain(hf_engine *engine, hf_listener listener, hf_ns deadline_ns) {
+    hfi_engine *e = hfi_of(engine);
+    const hfi_listener *l = listener_of(e, listener);
+    if (l == NULL) return HF_STALE;
+    if (l->drained) return HF_STATE;
+    const hf_ns longest_ns = HF_NEVER - 1 - e->ctx.now_ns;
+    hfi_open_drain(&e->ctx, listener.index, e->ctx.now_ns + hfi_min64(deadline_ns, longest_ns));
+    hfi_tcp_drain(&e->ctx);
+    return HF_OK;
+}
+
+hf_err hf_pending_next(hf_engine *engine, hf_listener listener, hf_pending *ret_pending) {
+    hfi_engine *e = hfi_of(engine);
+    if (listener_of(e, listener) == NULL) return HF_STALE;
+    const hfi_index index = hfi_open_pending_next(&e->ctx, listener.index);
+    if (index == HFI_NONE) return HF_AGAIN;
+    const hfi_syn_entry *entry = &e->ctx.syns[index];
+    const uint32_t age_ticks = e->ctx.now_tick - entry->began_at;
+    *ret_pending = (hf_pending){.index = index,
+                                .serial = entry->serial,
+                                .remote = entry->remote,
+                                .local = e->locals[entry->local],
+                                .remote_port = entry->remote_port,
+                                .mss = (entry->present & HFI_OPT_MSS) != 0 ? entry->mss : 0,
+                                .timestamps = (entry->present & HFI_OPT_TIMESTAMPS) != 0,
+                                .sack = (entry->present & HFI_OPT_SACK_PERMITTED) != 0,
+                                .window_scaling = (entry->present & HFI_OPT_WSCALE) != 0,
+                                .repeats = entry->repeats,
+                                .age_ns = (hf_ns)age_ticks * HFI_TICK_NS};
+    return HF_OK;
+}
+
+hf_err hf_syn_answer(hf_engine *engine, hf_listener listener, const hf_pending *pending,
+                     hf_syn_verdict verdict) {
+    hfi_engine *e = hfi_of(engine);
+    if (listener_of(e, listener) == NULL || pending->index >= e->ctx.root->config.syn_entries)
+        return HF_STALE;
+    if (verdict > HF_SYN_IGNORE) return HF_ARGUMENT;
+    const hfi_syn_entry *entry = &e->ctx.syns[pending->index];
+    const bool same = entry->attempts > 0 && entry->pending && entry->serial == pending->serial &&
+                      entry->listener == listener.index;
+    if (!same) return HF_STALE;
+    hfi_effects effects = hfi_no_effects();
+    const hf_err err = hfi_open_answer(&e->ctx, pending->index, verdict, &effects);
+    hfi_tx_effects(e, &effects);
+    return err;
+}
+
 hf_err hf_listener_close(hf_engine *engine, hf_listener listener) {
     hfi_engine *e = hfi_of(engine);
     if (listener_of(e, listener) == NULL) return HF_STALE;
@@ -119,10 +168,11 @@ hf_err hf_listener_status_get(const hf_engine *engine, hf_listener handle,
     const hfi_engine *e = hfi_of_const(engine);
     const hfi_listener *l = listener_of(e, handle);
     if (l == NULL) return HF_STALE;
-    *ret = (hf_listener_status){l->accept.count,  l->handshaking,  l->backlog,
-                                l->peak_waiting,  l->accepted,     l->cookies_sent,
-                                l->cookies_good,  l->overflows,    (hf_cause)l->overflow_cause,
-                                l->overflow_peer, l->overflow_port};
+    *ret = (hf_listener_status){l->accept.count,  l->handshaking,   l->backlog,
+                                l->peak_waiting,  l->accepted,      l->cookies_sent,
+                                l->cookies_good,  l->overflows,     (hf_cause)l->overflow_cause,
+                                l->overflow_peer, l->overflow_port, l->pending,
+                                l->draining,      l->drained};
     return HF_OK;
 }
 

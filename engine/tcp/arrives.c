@@ -43,7 +43,8 @@ static hfi_outcome in_listen(hfi_ctx *ctx, hfi_index listener, const hfi_arrival
     }
     if ((flags & HFI_TCP_SYN) == 0) return outcome(HF_VERDICT_DROPPED, HF_CAUSE_DROP_NO_ACK);
     const hf_cause cause = hfi_open_arriving_syn(ctx, listener, arrival, isn, effects);
-    return outcome(effects->reply ? HF_VERDICT_TOOK : HF_VERDICT_DROPPED, cause);
+    const bool took = effects->reply || cause == HF_CAUSE_TOOK_SYN_PENDING;
+    return outcome(took ? HF_VERDICT_TOOK : HF_VERDICT_DROPPED, cause);
 }
 
 static hfi_outcome in_entry(hfi_ctx *ctx, hfi_index entry, const hfi_arrival *arrival,

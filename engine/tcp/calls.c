@@ -143,10 +143,15 @@ hfi_index hfi_tcp_accept(hfi_ctx *ctx, hfi_index listener) {
     l->accepted++;
     conn->flags &= ~(uint32_t)HFI_F_UNACCEPTED;
     if (conn->events != 0) hfi_conn_event(ctx, conn, 0);
+    if (l->accept_at == HF_ACCEPT_AT_WINDOW) {
+        hfi_open_gate(ctx, conn);
+        hfi_tcp_settle(ctx, conn);
+    }
+    hfi_tcp_drain(ctx);
     return index;
 }
 
-void hfi_tcp_unlisten(hfi_ctx *ctx, hfi_index listener) {
+static void reset_waiting(hfi_ctx *ctx, hfi_index listener) {
     hfi_listener *l = &ctx->listeners[listener];
     while (l->accept.head != HFI_NONE) {
         hfi_conn *conn = &ctx->conns[l->accept.head];
@@ -154,7 +159,21 @@ void hfi_tcp_unlisten(hfi_ctx *ctx, hfi_index listener) {
                       HF_CAUSE_SENT_RST_LISTENER_CLOSED);
         hfi_tcp_settle(ctx, conn);
     }
+}
+
+void hfi_tcp_unlisten(hfi_ctx *ctx, hfi_index listener) {
+    reset_waiting(ctx, listener);
     hfi_open_unlisten(ctx, listener);
+}
+
+void hfi_tcp_drain(hfi_ctx *ctx) {
+    for (hfi_index i = 0; ctx->root->draining > 0 && i < ctx->root->config.listeners; i++) {
+        const hfi_listener *l = &ctx->listeners[i];
+        if (!hfi_open_drains(l)) continue;
+        const bool late = ctx->now_ns >= l->drain_at_ns;
+        if (late) reset_waiting(ctx, i);
+        if (late || l->accept.count + l->handshaking == 0) hfi_open_drained(ctx, i);
+    }
 }
 
 /* The last ACK of a connection that goes to TIME_WAIT leaves on its own: the connection is over. */

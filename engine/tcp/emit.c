@@ -100,7 +100,10 @@ bool hfi_tcp_emit(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departur
     if (conn->state == HF_SYN_SENT) return false;
     if (!opening) take_pending(conn, HFI_P_SYN | HFI_P_SYN_ACK); /* the handshake is done */
     if (opening || !emit_data(ctx, conn, super_max, ret)) {
-        if (take_pending(conn, HFI_P_PROBE)) {
+        if (take_pending(conn, HFI_P_OPENED)) {
+            plain_ack(conn, HF_CAUSE_SENT_WINDOW_OPENED, ret);
+            ret->b = conn->transmissions;
+        } else if (take_pending(conn, HFI_P_PROBE)) {
             hfi_live_probe(ctx, conn, ret);
             hfi_live_elicited(ctx, conn);
         } else if (take_pending(conn, HFI_P_CHALLENGE)) {

@@ -198,6 +198,7 @@ static hf_cause check_ack(step *s) {
         conn->state == HF_SYN_RECEIVED ? ack_in_syn_received(s) : check_ack_range(s);
     if (cause != HF_CAUSE_NONE) return cause;
     hfi_live_heard(ctx, conn);
+    hfi_open_gate_heard(conn);
     hfi_receive_timestamp(ctx, conn, s->seg);
     if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED))) hfi_live_user_timeout_heard(ctx, conn, s->seg);
     const bool advances = hf_seq_lt(conn->snd_una, s->seg->ack);

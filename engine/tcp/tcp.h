@@ -98,6 +98,8 @@ void hfi_tcp_unlisten(hfi_ctx *ctx, hfi_index listener);
  * is as before. */
 hf_err hfi_tcp_set_options(hfi_ctx *ctx, hfi_conn *conn, uint32_t option_set);
 
+/* Ends listeners that drain and have nothing left, or whose time is over. Call after each event. */
+void hfi_tcp_drain(hfi_ctx *ctx);
 void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *ret);
 
 /* ICMP reports about the tuple; `seq` is the quoted sequence number (RFC 5927 4.1). */

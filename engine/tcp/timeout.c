@@ -87,6 +87,8 @@ static void rtx_due(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
         persist_timeout(ctx, conn);
     else if (!hfi_recover_early(ctx, conn))
         retransmit_timeout(ctx, conn, effects);
+    else if (hfi_in_flight(conn) == 0)
+        hfi_open_gate_timeout(ctx, conn);
 }
 
 static void live_due(hfi_ctx *ctx, hfi_conn *conn) {

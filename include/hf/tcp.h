@@ -83,12 +83,25 @@ typedef struct hf_listener {
  * SYN-ACK has a place, or is told by RST. */
 typedef enum hf_when_full { HF_FULL_COOKIE, HF_FULL_IGNORE, HF_FULL_REFUSE } hf_when_full;
 
+/* When a client becomes ESTABLISHED.
+ * HANDSHAKE: when its handshake is done; the program accepts later, and a place is kept until then.
+ * SYN: when the program has said yes to its SYN (hf_pending_next, hf_syn_answer); connect() means
+ *     accept(). Hurts clients that wait less than the program takes: a user timeout, Happy Eyeballs.
+ * WINDOW: as HANDSHAKE, but with a closed window until hf_accept: the client can send nothing before.
+ *     Hurts clients whose user timeout counts a closed window (Linux's does). */
+typedef enum hf_accept_at {
+    HF_ACCEPT_AT_HANDSHAKE,
+    HF_ACCEPT_AT_SYN,
+    HF_ACCEPT_AT_WINDOW
+} hf_accept_at;
+
 typedef struct hf_listen_options {
     hf_addr local; /* any: all addresses */
     uint16_t port;
     uint32_t backlog; /* places: handshakes with a reservation and connections not yet accepted; 0
                          means 128 */
-    hf_when_full when_full;
+    hf_when_full when_full; /* with ACCEPT_AT_SYN a cookie cannot be: COOKIE then is IGNORE */
+    hf_accept_at accept_at;
     hf_tcp_options tcp; /* given to each connection */
 } hf_listen_options;
 
@@ -97,6 +110,38 @@ hf_err hf_listen(hf_engine *engine, const hf_listen_options *options, hf_listene
 
 /* Gives the next connection whose handshake is done. HF_AGAIN: wait for HF_EVENT_ACCEPTABLE. */
 hf_err hf_accept(hf_engine *engine, hf_listener listener, hf_conn *ret_conn);
+
+/* A SYN that waits for the program's answer, with ACCEPT_AT_SYN. */
+typedef struct hf_pending {
+    uint32_t index, serial; /* which */
+    hf_addr remote, local;
+    uint16_t remote_port;
+    uint16_t mss; /* that it names; 0 if none */
+    bool timestamps, sack, window_scaling;
+    uint8_t repeats; /* how often it came again */
+    hf_ns age_ns;    /* since it came first */
+} hf_pending;
+
+/* Gives the oldest SYN that has come, or come again, since it was given last. HF_AGAIN: wait for
+ * HF_EVENT_SYN. It waits for an answer until 3 s after it came last, then it is forgotten without a
+ * word. */
+hf_err hf_pending_next(hf_engine *engine, hf_listener listener, hf_pending *ret_pending);
+
+typedef enum hf_syn_verdict {
+    HF_SYN_ACCEPT, /* SYN-ACK, and a connection reserved: hf_accept gives it */
+    HF_SYN_REFUSE, /* RST */
+    HF_SYN_IGNORE  /* forgotten; if it comes again it is new */
+} hf_syn_verdict;
+
+/* Answers. HF_STALE: it is forgotten, or answered. HF_NO_CONNECTION_SLOT: cannot be accepted now, it
+ * waits on. */
+hf_err hf_syn_answer(hf_engine *engine, hf_listener listener, const hf_pending *pending,
+                     hf_syn_verdict verdict);
+
+/* Takes no more SYNs (they are refused), lets handshakes finish and the program accept what waits;
+ * then, or after deadline_ns (a wait from now; what still waits is reset), stops listening and tells
+ * HF_EVENT_DRAINED. The handle stays until hf_listener_close. */
+hf_err hf_listener_drain(hf_engine *engine, hf_listener listener, hf_ns deadline_ns);
 
 /* Stops listening; connections not yet accepted are reset. */
 hf_err hf_listener_close(hf_engine *engine, hf_listener listener);
@@ -110,6 +155,8 @@ typedef struct hf_listener_status {
     hf_cause last_overflow; /* what was done */
     hf_addr last_overflow_peer;
     uint16_t last_overflow_port;
+    uint32_t pending; /* SYNs that wait for hf_syn_answer */
+    bool draining, drained;
 } hf_listener_status;
 
 hf_err hf_listener_status_get(const hf_engine *engine, hf_listener listener,
