@@ -169,6 +169,7 @@ static void a_duplicate_after_the_first_ack_confirms_the_time_out(void **state) 
     timed_out(&p, false, &cwnd);
     const hf_seq ack = p.ack;
     peer_says(&p, HFI_TCP_ACK, 0);
+    peer_run(&p, RTT); /* what goes again is paced */
     nothing_is_undone(&p);
     recovery_expect(&p, ack, 0, HF_CAUSE_SENT_RETRANSMISSION_RTO);
     assert_true(peer_status(&p).ssthresh_bytes < cwnd);

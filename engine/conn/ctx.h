@@ -154,8 +154,8 @@ enum {
     HFI_SEG_ASKED = 16
 };
 
-/* A lane has a node for every 16^level-th segment; four reach over 65,536 of them. */
-#define HFI_LANES 4u
+/* A lane has a node for every 16th, 256th or 4,096th segment; three reach over 65,536 of them. */
+#define HFI_LANES 3u
 
 /* A doubly linked list of segments, by `later` and `earlier`. In the block. */
 typedef struct hfi_segment_list {

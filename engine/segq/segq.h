@@ -14,10 +14,11 @@
  *     lost     1 ----------------- 6            in the order in which they go again
  *
  * What a SACK costs, in steps:
- *   - to find its start: lanes over the queue have a node for every 16th, 256th, 4,096th and 65,536th
- *     descriptor, so 16 steps a lane and 16 more: O(log n), 64 in a queue of 4,096.
- *   - to mark: once for each descriptor, ever. What is SACKed already is stepped over by `later`,
- *     which leads to the first behind it that is not, and is shortened on the way: O(log n) on average.
+ *   - to find its start: lanes over the queue have a node for every 16th, 256th and 4,096th
+ *     descriptor, so 16 steps a lane and 16 more: O(log n), at most 64 in a queue of 65,536.
+ *   - to mark: once for each descriptor, while its SACK stands. What is SACKed already is stepped over
+ *     by `later`, which leads to the first behind it that is not, and is shortened on the way: O(log n)
+ *     on average.
  *   - what else a block names costs nothing: it is cut where it leaves the queue.
  * So the work of an ACK does not depend on how much is in flight, however its blocks are chosen. Marking
  * all lost, or none, walks the queue: that is for time-outs, for undoing once a round trip, and once for
