@@ -7,7 +7,8 @@ static const hf_state synchronized[] = {HF_ESTABLISHED, HF_FIN_WAIT_1, HF_FIN_WA
 #define SYNCHRONIZED (sizeof synchronized / sizeof synchronized[0])
 
 /* Everything of a connection but what an owed answer is made of: the transmit list's link, what is
- * owed and why, the duplicate that it names (RFC 2883), and the stamp that limits challenges. */
+ * owed and why, the duplicate that it names (RFC 2883), the stamp that limits challenges, and that the
+ * last one answered a SYN. */
 static hfi_conn without_answer(const peer *p) {
     hfi_conn conn = hfi_of_const(&p->engine)->ctx.conns[p->conn.index];
     conn.pending = 0;
@@ -15,6 +16,7 @@ static hfi_conn without_answer(const peer *p) {
     conn.flags &= ~(uint32_t)HFI_F_IN_TX;
     conn.tx_next = 0;
     conn.challenge_at = 0;
+    conn.close_how &= (uint8_t)~HFI_CLOSE_SAW_SYN;
     conn.range_recent = 0;
     return conn;
 }

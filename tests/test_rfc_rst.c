@@ -47,7 +47,7 @@ static void a_challenge_lets_a_restarted_peer_reset(void **state) {
     peer_sends_syn(&p, 0); /* B03 */
     const peer_segment *challenge = peer_expect(&p, HFI_TCP_ACK);
     peer_sends(&p, HFI_TCP_RST, challenge->tcp.ack, 0, 0);
-    assert_int_equal(peer_conn_end(&p).cause, HF_CAUSE_END_PEER_RESET);
+    assert_int_equal(peer_conn_end(&p).cause, HF_CAUSE_END_PEER_RESTARTED);
     peer_sends_syn(&p, 0);
     peer_expect(&p, HFI_TCP_SYN | HFI_TCP_ACK);
     peer_end(&p);
