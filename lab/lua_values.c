@@ -406,7 +406,10 @@ void lab_tcp_options_read(lua_State *lua, int index, const char *what, const cha
 }
 
 bool lab_option_exists(const char *name) {
-    if (strcmp(name, "deadline") == 0) return true; /* of close() */
+    /* Of close(). */
+    if (strcmp(name, "deadline") == 0 || strcmp(name, "drain") == 0 ||
+        strcmp(name, "after_peer") == 0)
+        return true;
     for (size_t i = 0; i < lab_tcp_option_count; i++)
         if (strcmp(lab_tcp_options[i].name, name) == 0) return true;
     return false;

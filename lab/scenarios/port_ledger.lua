@@ -38,7 +38,7 @@ check(ports.ledger.time_wait == 10 and ports.ledger.ports == 10, "TIME_WAIT hold
 check(ports.early == "NO_PORT" and ports.late == nil, "a second after the first close a pair is free again")
 local wait = ports.ledger.first_free_at_ns - ports.now
 check(wait > 500e6 and wait < 600e6, "and the ledger had said when")
-check(ports.record.cause == "NO_PORT" and ports.record.first_free_at_ns, "so does the record of the failed connect")
+check(ports.record and ports.record.cause == "NO_PORT" and ports.record.first_free_at_ns, "so does the record of the failed connect")
 
 local refuse = visit("A table of four entries that must not be overrun", 6, { time_wait = 4, tw_full = "REFUSE_CONNECT" })
 check(refuse.refused == "TIME_WAIT_FULL" and refuse.served == 4, "the fifth connect is refused")
