@@ -113,7 +113,7 @@ void hfi_open_gate(hfi_ctx *ctx, hfi_conn *conn) {
 }
 
 void hfi_open_gate_timeout(hfi_ctx *ctx, hfi_conn *conn) {
-    if ((conn->pending & HFI_P_GATE) == 0) return;
+    if ((conn->pending & HFI_P_GATE) == 0 || hfi_in_flight(conn) > 0) return;
     if (conn->transmissions == OPENED_REPEATS) {
         hfi_open_gate_heard(conn); /* or not: the peer's own probes must do */
         return;

@@ -85,10 +85,10 @@ static void rtx_due(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
         handshake_timeout(ctx, conn);
     else if (hfi_has(conn, HFI_F_PERSIST))
         persist_timeout(ctx, conn);
-    else if (!hfi_recover_early(ctx, conn))
-        retransmit_timeout(ctx, conn, effects);
-    else if (hfi_in_flight(conn) == 0)
+    else if (hfi_recover_early(ctx, conn))
         hfi_open_gate_timeout(ctx, conn);
+    else
+        retransmit_timeout(ctx, conn, effects);
 }
 
 static void live_due(hfi_ctx *ctx, hfi_conn *conn) {
