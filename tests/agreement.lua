@@ -1,9 +1,9 @@
 -- What Linux did, fact by fact, against what the profile "linux" predicts: the instant within 13 %, the error that a
 -- socket would show, the state. data/kernel-facts.tsv holds the facts; `case` names the function that plays one, in
--- agreement_silence.lua or agreement_close.lua.
+-- agreement_silence.lua, agreement_close.lua or agreement_listen.lua.
 
 local cases = {}
-for _, name in ipairs { "agreement_silence", "agreement_close" } do
+for _, name in ipairs { "agreement_silence", "agreement_close", "agreement_listen" } do
     for case, play in pairs(use(name)) do cases[case] = play end
 end
 
@@ -29,10 +29,37 @@ local function same_times(predicted, measured)
     return index == #times
 end
 
+-- Groups of clients: as many told at the same time, whatever their order. Groups told at times that are close are one.
+local function same_groups(predicted, measured)
+    local told, alive = {}, 0
+    for count_of, at in predicted:gmatch "(%d+)@([%w.]+)" do
+        if at == "alive" then alive = alive + tonumber(count_of) else told[tonumber(at)] = tonumber(count_of) end
+    end
+    for count_of, at in measured:gmatch "(%d+)@([%w.]+)" do
+        if at == "alive" then
+            alive = alive - tonumber(count_of)
+        else
+            local left = tonumber(count_of)
+            for time, waiting in pairs(told) do
+                if close(time, tonumber(at) + 0.4) and left > 0 then
+                    local taken = math.min(waiting, left)
+                    told[time], left = waiting - taken, left - taken
+                end
+            end
+            if left > 0 then return false end
+        end
+    end
+    for _, waiting in pairs(told) do
+        if waiting > 0 then return false end
+    end
+    return alive == 0
+end
+
 local function holds(name, predicted, measured)
     if predicted == nil then return false end
     if name == "lives" then return predicted >= tonumber(measured) - 0.001 end
     if name == "dead_by" then return predicted <= tonumber(measured) end
+    if name == "groups" then return same_groups(predicted, measured) end
     if name == "probes" then return same_times(predicted, measured) end
     if name == "t" or name == "gone" then return close(predicted, tonumber(measured)) end
     return tostring(predicted) == measured
@@ -67,12 +94,20 @@ local reasons = {
     call = "it is about single calls of a socket, not about the wire or the end",
     pace = "the pace of the measured application is not on record",
     bbr = "the engine has no BBR",
+    abort_on_overflow = "the engine has no tcp_abort_on_overflow",
+    defer_accept = "the engine has no TCP_DEFER_ACCEPT",
     reuse = "the lab has no bind without SO_REUSEADDR",
     instant = "in one process the wire is there before the next call; in the lab a round trip passes",
     no_timestamps = "the lab cannot switch timestamps off",
 }
 
-local facts, table_rows, agree, differ, left = rows "data/kernel-facts.tsv", {}, 0, 0, {}
+-- Why a fact that the lab can express is predicted otherwise.
+local known = {
+    grid = "a client is told at the first retransmission after the server has forgotten it: the kernel's come at other "
+        .. "instants, by a few per cent, and so may miss or catch that one (its own runs differ so: 7 or 11 s, 65 to 74 s)",
+}
+
+local facts, table_rows, agree, differ, left, notes = rows "data/kernel-facts.tsv", {}, 0, 0, {}, {}
 
 for _, fact in ipairs(facts) do
     local with, expected = pairs_of(fact.with), pairs_of(fact.expected)
@@ -88,13 +123,16 @@ for _, fact in ipairs(facts) do
         table_rows[#table_rows + 1] = string.format("| %s | %s | %s | %s | %s |", fact.id, fact.words, told(expected, names),
             told(seen, names), good and difference or difference .. " **differs**")
         agree, differ = agree + (good and 1 or 0), differ + (good and 0 or 1)
-        check(good, fact.id .. ": measured " .. told(expected, names) .. ", predicted " .. told(seen, names))
+        if not good and with.known then notes[with.known] = (notes[with.known] or 0) + 1 end
+        check(good == (with.known == nil), fact.id .. ": measured " .. told(expected, names) .. ", predicted " .. told(seen, names))
     end
 end
 
-local lines = {}
+local lines, told_notes = {}, {}
+for reason, count_of in pairs(notes) do told_notes[#told_notes + 1] = string.format("| %s | %d |", known[reason], count_of) end
 for reason, count_of in pairs(left) do lines[#lines + 1] = string.format("| %s | %d |", reasons[reason], count_of) end
 summary(string.format("%d facts: %d predicted, %d not, %d that the lab cannot express.\n\n", #facts, agree, differ,
     #facts - agree - differ) .. "| fact | what | measured | predicted | difference |\n|---|---|---|---|---|\n"
-    .. table.concat(table_rows, "\n") .. "\n\n| the lab cannot express it, because | facts |\n|---|---|\n"
+    .. table.concat(table_rows, "\n") .. "\n\n| it differs, because | facts |\n|---|---|\n"
+    .. table.concat(told_notes, "\n") .. "\n\n| the lab cannot express it, because | facts |\n|---|---|\n"
     .. table.concat(lines, "\n"))
