@@ -203,9 +203,9 @@ static void range_add(hfi_ctx *ctx, hfi_conn *conn, hfi_index before, hf_seq sta
 /* The last range that starts at or before seq, or HFI_NONE. Segments mostly come in order: the walk
  * starts at the range that changed last, unless that one lies beyond. */
 static hfi_index range_before(const hfi_ctx *ctx, const hfi_conn *conn, hf_seq seq) {
+    const hfi_index recent = hfi_receive_recent(ctx, conn);
     hfi_index before = HFI_NONE, from = conn->range_head;
-    if (conn->range_recent != HFI_NONE && hf_seq_le(ctx->ranges[conn->range_recent].start, seq))
-        from = conn->range_recent;
+    if (recent != HFI_NONE && hf_seq_le(ctx->ranges[recent].start, seq)) from = recent;
     for (hfi_index at = from; at != HFI_NONE && hf_seq_le(ctx->ranges[at].start, seq);
          at = ctx->ranges[at].next)
         before = at;
