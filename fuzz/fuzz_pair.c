@@ -273,6 +273,7 @@ static void begin_side(pair_run *r, int at, uint8_t shape) {
     c.reassembly = 1;
     c.chunk_bytes = shape & 4 ? 256 : 1024;
     c.rx_chunks = c.tx_chunks = shape & 8 ? 24 : 200;
+    c.limits.syn_ack_limit = 5; /* a listener that gives up resets: not while hostility lasts */
     memset(c.seed, 0x41 + at, sizeof c.seed);
     plant_begin(&r->plants[at], &c, r->now_ns);
     const hf_interface_options link = {.link = HF_LINK_IP,
