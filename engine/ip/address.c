@@ -10,11 +10,6 @@ uint32_t hfi_addr_common_bits(const hf_addr *a, const hf_addr *b) {
     return bits;
 }
 
-static bool is_limited_broadcast(const hf_addr *addr) {
-    const hf_addr all_ones = hf_addr4(255, 255, 255, 255);
-    return hf_addr_equal(addr, &all_ones);
-}
-
 /* ---- The hash: which slot has this address. Rebuilt at each change, since changes are rare. ----
  */
 
@@ -65,7 +60,7 @@ static uint32_t address_slot(hfi_ip *ip) {
 static bool address_good(const hfi_ip *ip, uint32_t interface, const hf_addr *addr,
                          uint32_t prefix_bits) {
     if (interface >= ip->state->interface_count) return false;
-    if (hf_addr_is_any(addr) || hfi_addr_is_multicast(addr) || is_limited_broadcast(addr))
+    if (hf_addr_is_any(addr) || hfi_addr_is_multicast(addr) || hfi_addr_is_broadcast4(addr))
         return false;
     if (prefix_bits > (hf_addr_is4(addr) ? 32u : 128u)) return false;
     if (!hf_addr_is4(addr) && ip->interfaces[interface].mtu < HFI_IP6_MTU_MIN) return false;
@@ -121,7 +116,7 @@ static bool is_directed_broadcast(const hfi_address *address, const hf_addr *add
 
 bool hfi_ip_is_broadcast(const hfi_ip *ip, const hf_addr *addr) {
     if (!hf_addr_is4(addr)) return false;
-    if (is_limited_broadcast(addr)) return true;
+    if (hfi_addr_is_broadcast4(addr)) return true;
     for (uint32_t i = 0; i < ip->state->address_count; i++)
         if (ip->addresses[i].state != HFI_ADDRESS_FREE &&
             is_directed_broadcast(&ip->addresses[i], addr))

@@ -44,9 +44,7 @@ uint32_t hfi_csum_add(uint32_t sum, const void *data, size_t bytes) {
     const size_t words = bytes / 4;
     uint64_t total = 0;
     for (size_t i = 0; i < words; i++) total += csum_word(from + 4 * i);
-    uint8_t tail[4] = {0};
-    for (size_t i = 4 * words; i < bytes; i++) tail[i % 4] = from[i];
-    return csum_finish(sum, total + csum_word(tail));
+    return csum_finish(sum, total + csum_short(from + 4 * words, bytes % 4));
 }
 
 uint32_t hfi_csum_copy(uint32_t sum, void *restrict to, const void *restrict from, size_t bytes) {

@@ -102,7 +102,7 @@ static inline bool hfi_addr_is_multicast(const hf_addr *addr) {
 
 /* 255.255.255.255 only; a network's own broadcast address is known to the routes. */
 static inline bool hfi_addr_is_broadcast4(const hf_addr *addr) {
-    return hf_addr_is4(addr) && hfi_load32(addr->bytes + 12) == 0xffffffff;
+    return hf_addr_is4(addr) && hfi_addr_ip4(addr) == 0xffffffff;
 }
 
 static inline bool hfi_addr_is_loopback(const hf_addr *addr) {
