@@ -39,8 +39,7 @@ static lab_conn *conn_new(lab_host *host, hf_conn handle) {
     lab_random key;
     lab_random_init(&key, world->seed, "pattern", conn->index);
     conn->key = lab_random_next(&key);
-    world->conns = realloc(world->conns, (world->conn_count + 1) * sizeof(lab_conn *));
-    if (!world->conns) abort();
+    world->conns = lab_grow(world->conns, world->conn_count, &world->conn_room, sizeof(lab_conn *));
     world->conns[world->conn_count++] = conn;
     return conn;
 }

@@ -517,15 +517,18 @@ typedef struct lab_timer {
     hf_ns period_ns; /* 0: once */
     hf_ns at_ns;
     int callback;
-    bool stopped, fired;
+    uint32_t next_free;  /* of a slot that is free; LAB_NO_TIMER: the last */
+    bool stopped, fired; /* only one that repeats can be stopped */
     char where[160];
 } lab_timer;
+
+#define LAB_NO_TIMER UINT32_MAX
 
 /* What the script wants to be called for. Each returns false if the script failed: the world stops.
  */
 typedef struct lab_hooks {
     void *context;
-    bool (*timer)(void *context, int callback);
+    bool (*timer)(void *context, int callback, bool last); /* last: it is not called again */
     bool (*conn_event)(void *context, lab_conn *conn, lab_conn_event event);
     bool (*accepted)(void *context, lab_listener *listener, lab_conn *conn);
     bool (*syn)(void *context, lab_listener *listener);
@@ -545,9 +548,11 @@ struct lab_world {
     lab_link *links[LAB_LINKS];
     uint32_t link_count;
     lab_conn **conns;
+    size_t conn_room;
     uint32_t conn_count;
     lab_timer *timers;
-    uint32_t timer_count;
+    size_t timer_room;
+    uint32_t timer_count, timer_free, once_waiting;
     lab_record *records;
     size_t record_count, record_room;
     uint64_t records_not_kept, frames_in_flight, corrupt_streams;

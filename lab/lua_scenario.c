@@ -59,9 +59,10 @@ bool lab_call_back(lua_State *lua, int arguments) {
     return false;
 }
 
-static bool on_timer(void *context, int callback) {
+static bool on_timer(void *context, int callback, bool last) {
     lua_State *const lua = ((lab_scenario *)context)->lua;
     lua_rawgeti(lua, LUA_REGISTRYINDEX, callback);
+    if (last) luaL_unref(lua, LUA_REGISTRYINDEX, callback);
     return lab_call_back(lua, 0);
 }
 

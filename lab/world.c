@@ -36,6 +36,7 @@ lab_world *lab_world_new(const lab_backend *backend, uint64_t seed, const lab_ho
     world->seed = seed;
     world->hooks = *hooks;
     world->duration_ns = HF_NEVER;
+    world->timer_free = LAB_NO_TIMER;
     lab_random_init(&world->script_random, seed, "script", 0);
     return world;
 }
@@ -80,30 +81,57 @@ void lab_problem(lab_world *world, const char *format, ...) {
     world->problems[world->problem_count++] = lab_copy_text(text);
 }
 
+/* The slot of a new timer: one whose call was made, if there is any. */
+static uint32_t timer_slot(lab_world *world) {
+    if (world->timer_free == LAB_NO_TIMER) {
+        world->timers =
+            lab_grow(world->timers, world->timer_count, &world->timer_room, sizeof *world->timers);
+        return world->timer_count++;
+    }
+    const uint32_t index = world->timer_free;
+    world->timer_free = world->timers[index].next_free;
+    return index;
+}
+
 uint32_t lab_at(lab_world *world, hf_ns at_ns, hf_ns period_ns, int callback, const char *where) {
-    const uint32_t index = world->timer_count;
-    world->timers = realloc(world->timers, (index + 1) * sizeof *world->timers);
-    if (!world->timers) abort();
-    world->timer_count++;
+    const uint32_t index = timer_slot(world);
     lab_timer *const timer = &world->timers[index];
     memset(timer, 0, sizeof *timer);
     timer->at_ns = at_ns;
     timer->period_ns = period_ns;
     timer->callback = callback;
     snprintf(timer->where, sizeof timer->where, "%s", where);
+    if (period_ns == 0) world->once_waiting++;
     const lab_due due = {.at_ns = at_ns, .kind = LAB_DUE_SCRIPT, .index = index};
     lab_heap_push(&world->heap, due);
     return index;
 }
 
+static void call_timer(lab_world *world, int callback, bool last) {
+    if (!world->hooks.timer(world->hooks.context, callback, last)) world->failed_script = true;
+}
+
+/* A script may set a timer for each of a million queries: its slot is free before its call. */
+static void run_timer_once(lab_world *world, uint32_t index) {
+    lab_timer *const timer = &world->timers[index];
+    timer->fired = true;
+    timer->next_free = world->timer_free;
+    world->timer_free = index;
+    world->once_waiting--;
+    call_timer(world, timer->callback, true);
+}
+
 static void run_timer(lab_world *world, uint32_t index) {
     if (world->timers[index].stopped) return;
+    if (world->timers[index].period_ns == 0) {
+        run_timer_once(world, index);
+        return;
+    }
     world->timers[index].fired = true;
-    if (!world->hooks.timer(world->hooks.context, world->timers[index].callback))
-        world->failed_script = true;
+    call_timer(world, world->timers[index].callback, false);
     lab_timer *const timer =
         &world->timers[index]; /* the call may have added timers and moved the array */
-    if (timer->period_ns == 0 || timer->stopped) return;
+    if (timer->stopped) return;
     timer->at_ns += timer->period_ns;
     const lab_due due = {.at_ns = timer->at_ns, .kind = LAB_DUE_SCRIPT, .index = index};
     lab_heap_push(&world->heap, due);
@@ -139,14 +167,6 @@ static void run_due(lab_world *world) {
     lab_host_tick(host);
 }
 
-static bool at_is_waiting(const lab_world *world) {
-    for (uint32_t i = 0; i < world->timer_count; i++) {
-        const lab_timer *const timer = &world->timers[i];
-        if (timer->period_ns == 0 && !timer->fired && !timer->stopped) return true;
-    }
-    return false;
-}
-
 /* True for what only the end of a run can judge: it keeps no run going. */
 static bool waits_for_the_end(const lab_expect *expect) {
     const bool instant = expect->kind == LAB_EXPECT_ENDS || expect->kind == LAB_EXPECT_RECEIVES ||
@@ -175,7 +195,7 @@ static bool no_expectation_is_open(const lab_world *world) {
 static bool over(const lab_world *world) {
     if (world->duration_ns != HF_NEVER) return false;
     if (world->quiet && no_expectation_is_open(world)) return true;
-    return all_settled(world) && world->frames_in_flight == 0 && !at_is_waiting(world);
+    return all_settled(world) && world->frames_in_flight == 0 && world->once_waiting == 0;
 }
 
 static hf_ns end_of(const lab_world *world, hf_ns until_ns) {
