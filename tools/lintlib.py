@@ -19,7 +19,7 @@ def files(*suffixes, under=()):
     except (OSError, subprocess.CalledProcessError):
         names = []
         for folder, folders, here in os.walk(ROOT):
-            folders[:] = [f for f in folders if f not in ("build", ".git")]
+            folders[:] = [f for f in folders if f not in ("build", ".git", "__pycache__")]
             names += [os.path.relpath(os.path.join(folder, n), ROOT) for n in here]
     return sorted({n for n in names
                    if (not suffixes or n.endswith(suffixes))
