@@ -25,11 +25,12 @@ test:
 	@tools/test
 
 interop:
-	@tools/setup test
+	@tools/setup test && tools/setup interop
 	@$(MAKE) --no-print-directory all >/dev/null
 	@tests/interop_full.sh build/release/bin
 	@tests/kernel_long.sh
 	@tests/on_linux/long build/release/bin/holdfast
+	@tests/page.sh build/release/bin/holdfast lab/scenarios
 
 lint:
 	@tools/lint

@@ -80,17 +80,34 @@ static bool capture(const lab_scenario *scenario, const char *path) {
 #endif
 }
 
+static bool put_chart(const lab_scenario *scenario, FILE *to) {
+    return lab_show_svg(scenario->chart, to);
+}
+
+/* Writes one view into a file of its own. */
+static bool write_to(const char *path, const char *what, const lab_scenario *scenario,
+                     bool (*put)(const lab_scenario *, FILE *)) {
+    FILE *const file = fopen(path, "w");
+    bool good = file && put(scenario, file);
+    if (file && fclose(file) != 0) good = false;
+    if (!good) fprintf(stderr, "holdfast lab: the %s '%s' could not be written\n", what, path);
+    return good;
+}
+
 static bool chart(const lab_scenario *scenario, const char *path) {
     if (!path) return true;
-    if (!scenario->chart) {
-        fputs("holdfast lab: --svg: the scenario draws no chart\n", stderr);
-        return false;
-    }
-    FILE *const file = fopen(path, "w");
-    bool good = file && lab_show_svg(scenario->chart, file);
-    if (file && fclose(file) != 0) good = false;
-    if (!good) fprintf(stderr, "holdfast lab: the chart '%s' could not be written\n", path);
-    return good;
+    if (scenario->chart) return write_to(path, "chart", scenario, put_chart);
+    fputs("holdfast lab: --svg: the scenario draws no chart\n", stderr);
+    return false;
+}
+
+static bool page(const lab_scenario *scenario, const char *path) {
+#if HF_WITH_HTML
+    return !path || write_to(path, "page", scenario, lab_show_html);
+#else
+    (void)scenario;
+    return path == NULL;
+#endif
 }
 
 static int run(cli_lab_arguments *arguments) {
@@ -100,7 +117,8 @@ static int run(cli_lab_arguments *arguments) {
     alarm(0);
     const bool shown = show(scenario, arguments) && fflush(stdout) == 0;
     if (!shown) fputs("holdfast lab: stdout cannot be written\n", stderr);
-    const bool captured = capture(scenario, arguments->pcapng) && chart(scenario, arguments->svg);
+    const bool captured = capture(scenario, arguments->pcapng) && chart(scenario, arguments->svg) &&
+                          page(scenario, arguments->html);
     lab_show_result(scenario, arguments->expectations, stderr);
     const int code = shown && captured ? exit_code(scenario->result) : CLI_USAGE;
     lab_scenario_free(scenario);

@@ -10,7 +10,7 @@ enum { CLI_LAB_PARAMS = 16 };
 typedef struct cli_lab_arguments {
     lab_run_options run;
     bool json, jsonl, mermaid, trace, quiet, list, no_fold, expectations, summary;
-    const char *folder, *pcapng, *svg;
+    const char *folder, *pcapng, *svg, *html;
     unsigned part;
     hf_ns from_ns, until_ns;
     cli_sweep sweep;

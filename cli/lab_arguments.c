@@ -20,6 +20,9 @@ void cli_lab_help(FILE *to) {
 #if HF_WITH_PCAPNG
           "  --pcapng FILE   write a capture whose packets carry their explanation, too\n"
 #endif
+#if HF_WITH_HTML
+          "  --html FILE     write the run as one page for a browser, with every packet to click\n"
+#endif
           "  --svg FILE      write the chart of what it swept, if the scenario draws one\n"
           "  --part N, --from T, --until T  draw only this part, or what happened then\n"
           "  --summary       print only what the scenario says at its end\n"
@@ -119,6 +122,13 @@ static bool set_svg(cli_lab_arguments *to, const char *value) {
     return true;
 }
 
+#if HF_WITH_HTML
+static bool set_html(cli_lab_arguments *to, const char *value) {
+    to->html = value;
+    return true;
+}
+#endif
+
 #if HF_WITH_PCAPNG
 static bool set_pcapng(cli_lab_arguments *to, const char *value) {
     to->pcapng = value;
@@ -165,6 +175,9 @@ static const struct {
     {"--without", "the name of an option of connections", set_without},
     {"--set", "NAME=VALUE", set_set},
     {"--svg", "a file", set_svg},
+#if HF_WITH_HTML
+    {"--html", "a file", set_html},
+#endif
 #if HF_WITH_PCAPNG
     {"--pcapng", "a file", set_pcapng},
 #endif

@@ -80,11 +80,14 @@ size_t hf_explain_record(const hf_trace_record *record, char *to, size_t size) {
     case HF_TRACE_FRAME_IN:
     case HF_TRACE_NOTE: put_cause(&text, (hf_cause)record->cause, record->a, record->b); break;
     case HF_TRACE_TIMER_ARMED:
-    case HF_TRACE_TIMER_FIRED:
-        hfx_text_put(&text,
-                     record->event == HF_TRACE_TIMER_ARMED ? "Timer set: " : "Timer ended: ");
+        hfx_text_put(&text, "Set for ");
         hfx_text_duration(&text, record->a * HF_MS);
-        hfx_text_put(&text, ".");
+        hfx_text_put(&text, ". ");
+        put_cause(&text, (hf_cause)record->cause, 0, 0);
+        break;
+    case HF_TRACE_TIMER_FIRED:
+        hfx_text_put(&text, "Ended. ");
+        put_cause(&text, (hf_cause)record->cause, 0, 0);
         break;
     case HF_TRACE_END:
         put_cause(&text, (hf_cause)record->cause, 0, 0);

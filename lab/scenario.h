@@ -61,6 +61,7 @@ typedef struct lab_view {
 bool lab_show_ladder(const lab_scenario *scenario, const lab_view *view, FILE *to);
 bool lab_show_json(const lab_scenario *scenario, bool lines, FILE *to);
 bool lab_show_mermaid(const lab_scenario *scenario, FILE *to);
+bool lab_show_html(const lab_scenario *scenario, FILE *to); /* with HF_WITH_HTML */
 /* Why a packet left and what became of it; with `trace` also what a receiver that took it made of
  * it. */
 void lab_frame_sentence(const lab_record *record, bool trace, char *to, size_t size);

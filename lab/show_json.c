@@ -12,13 +12,15 @@ typedef struct json_t {
     bool first;
 } json_t;
 
+/* What would end or comment the script in which a page carries its run is escaped, too. */
 static void put_string(FILE *to, const char *text) {
     fputc('"', to);
     for (; *text; text++) {
         const uint8_t c = (uint8_t)*text;
+        const bool opens_tag = c == '<' && (text[1] == '/' || text[1] == '!');
         if (c == '"' || c == '\\')
             fprintf(to, "\\%c", c);
-        else if (c < 32)
+        else if (c < 32 || opens_tag)
             fprintf(to, "\\u%04x", c);
         else
             fputc(c, to);
@@ -79,6 +81,20 @@ static void put_verdict(json_t *json, const hf_verdict *verdict) {
     put_text(json, "verdict_why", sentence);
 }
 
+/* What a segment says of its stream, as people count: from the SYN on, the window in bytes. */
+static void put_segment(json_t *json, const hf_packet *packet) {
+    char flags[40];
+    uint32_t seq, ack, window;
+    if (packet->kind != HF_PACKET_TCP) return;
+    hf_packet_flags(packet, flags, sizeof flags);
+    hf_flows_relative(&json->flows, packet, &seq, &ack, &window);
+    put_text(json, "flags", flags);
+    put_number(json, "seq", seq);
+    if (packet->flags & HF_TCP_ACK) put_number(json, "ack", ack);
+    put_number(json, "window", window);
+    put_number(json, "len", packet->payload_bytes);
+}
+
 static void put_frame(json_t *json, const lab_record *record) {
     hf_packet packet;
     char line[300];
@@ -87,6 +103,7 @@ static void put_frame(json_t *json, const lab_record *record) {
     hf_packet_line(&packet, &json->flows, line, sizeof line);
     put_host(json, "to", record->peer);
     put_text(json, "packet", line);
+    put_segment(json, &packet);
     put_text(json, "fate", lab_fate_name(record->fate));
     if (record->arrives_at_ns > 0) put_number(json, "arrives_at_ns", record->arrives_at_ns);
     put_flag(json, "corrupted", record->corrupted);
@@ -138,8 +155,25 @@ static void open_object(json_t *json, bool lines, bool *first_of_all) {
 
 static void close_object(json_t *json, bool lines) { fputs(lines ? "}\n" : "}", json->to); }
 
+static void put_part(json_t *json) {
+    put_text(json, "kind", "part");
+    put_number(json, "part", json->part);
+    if (json->world->title) put_text(json, "title", json->world->title);
+    put_number(json, "until_ns", json->world->now_ns);
+    put_key(json, "hosts");
+    fputc('[', json->to);
+    for (uint32_t i = 0; i < json->world->host_count; i++) {
+        if (i > 0) fputc(',', json->to);
+        put_string(json->to, json->world->hosts[i]->name);
+    }
+    fputc(']', json->to);
+}
+
 static void put_world(json_t *json, bool lines, bool *first_of_all) {
     const lab_world *const world = json->world;
+    open_object(json, lines, first_of_all);
+    put_part(json);
+    close_object(json, lines);
     for (size_t i = 0; i < world->record_count; i++) {
         open_object(json, lines, first_of_all);
         put_record(json, &world->records[i]);

@@ -45,6 +45,8 @@ add_test(NAME agreement COMMAND ${CMAKE_SOURCE_DIR}/tools/agreement --check $<TA
 
 add_test(NAME lab_cli COMMAND ${CMAKE_SOURCE_DIR}/tests/lab_cli $<TARGET_FILE:holdfast_cli>
   ${CMAKE_SOURCE_DIR}/tests/scenarios)
+add_test(NAME page COMMAND ${CMAKE_SOURCE_DIR}/tests/page.sh $<TARGET_FILE:holdfast_cli> ${CMAKE_SOURCE_DIR}/lab/scenarios)
+set_tests_properties(page PROPERTIES SKIP_RETURN_CODE 77)
 if(NOT slow) # what these compare does not depend on the build: determinism has shown it
   add_test(NAME switch_off COMMAND ${CMAKE_SOURCE_DIR}/tests/switch_off $<TARGET_FILE:holdfast_cli> ${CMAKE_SOURCE_DIR})
   # The ladders and charts of docs/answers are what their scenarios give.

@@ -1,6 +1,38 @@
 /* Time-outs: RFC 9293 3.10.8, and what the rooms wait for. */
 #include "tcp/tcp.h"
 
+/* What a timer is for: the cause under which the trace tells of it. */
+static hf_cause purpose(const hfi_conn *conn, uint32_t timer) {
+    switch (timer) {
+    case HFI_T_RTX:
+        return hfi_has(conn, HFI_F_PERSIST) ? HF_CAUSE_TIMER_PERSIST : HF_CAUSE_TIMER_RETRANSMIT;
+    case HFI_T_ACK: return HF_CAUSE_TIMER_DELAYED_ACK;
+    case HFI_T_LIVE: return HF_CAUSE_TIMER_LIVE;
+    case HFI_T_CLOSE: return HF_CAUSE_TIMER_CLOSE;
+    default: return HF_CAUSE_TIMER_PACE;
+    }
+}
+
+static void trace_armed(hfi_ctx *ctx, const hfi_conn *conn, uint32_t timer, hf_ns due_ns) {
+    const hf_ns wait_ns = due_ns > ctx->now_ns ? due_ns - ctx->now_ns : 0;
+    hfi_trace(ctx, HF_TRACE_TIMER_ARMED, hfi_conn_index(ctx, conn), purpose(conn, timer),
+              (uint32_t)(wait_ns / HF_MS), 0);
+}
+
+/* The timer that is due first, and when; 0: none runs. */
+static uint32_t earliest(const hfi_ctx *ctx, const hfi_conn *conn, hfi_tick *ret_at) {
+    const hfi_tick at[4] = {conn->rtx_at, conn->ack_at, conn->live_at, conn->close_at};
+    uint32_t timer = 0;
+    for (uint32_t i = 0; i < 4; i++)
+        if ((conn->timers >> i & 1) != 0 && (timer == 0 || hfi_tick_lt(at[i], *ret_at)))
+            timer = 1u << i, *ret_at = at[i];
+    if (!hfi_send_paced(conn)) return timer;
+    const hfi_tick pace_at = hfi_send_pace_at(ctx, conn);
+    if (timer != 0 && !hfi_tick_lt(pace_at, *ret_at)) return timer;
+    *ret_at = pace_at;
+    return HFI_T_PACE;
+}
+
 void hfi_tcp_settle(hfi_ctx *ctx, hfi_conn *conn) {
     const uint32_t id = hfi_conn_index(ctx, conn);
     hfi_close_shrink(ctx, conn);
@@ -12,24 +44,21 @@ void hfi_tcp_settle(hfi_ctx *ctx, hfi_conn *conn) {
         return;
     }
     hfi_live_plan(ctx, conn);
-    const hfi_tick at[4] = {conn->rtx_at, conn->ack_at, conn->live_at, conn->close_at};
-    bool any = false;
     hfi_tick next = 0;
-    for (uint32_t i = 0; i < 4; i++)
-        if ((conn->timers >> i & 1) != 0 && (!any || hfi_tick_lt(at[i], next)))
-            any = true, next = at[i];
-    if (hfi_send_paced(conn)) {
-        const hfi_tick pace_at = hfi_send_pace_at(ctx, conn);
-        if (!any || hfi_tick_lt(pace_at, next)) any = true, next = pace_at;
-    }
-    if (!any) return;
+    const uint32_t timer = earliest(ctx, conn, &next);
+    if (timer == 0) return;
     const hf_ns due_ns = hfi_tick_near_ns(next, ctx->now_ns);
-    if (!hfi_wheel_armed(&ctx->wheel, id) || due_ns < hfi_wheel_deadline(&ctx->wheel, id))
-        hfi_wheel_arm(&ctx->wheel, id, due_ns);
+    if (hfi_wheel_armed(&ctx->wheel, id) && due_ns >= hfi_wheel_deadline(&ctx->wheel, id)) return;
+    hfi_wheel_arm(&ctx->wheel, id, due_ns);
+    if (HFI_UNLIKELY(ctx->trace != NULL)) trace_armed(ctx, conn, timer, due_ns);
 }
 
-static bool is_due(const hfi_ctx *ctx, const hfi_conn *conn, uint8_t timer, hfi_tick at) {
-    return (conn->timers & timer) != 0 && hfi_tick_le(at, ctx->now_tick);
+/* True if this timer has ended; told in the trace. */
+static bool is_due(hfi_ctx *ctx, const hfi_conn *conn, uint8_t timer, hfi_tick at) {
+    if ((conn->timers & timer) == 0 || !hfi_tick_le(at, ctx->now_tick)) return false;
+    if (HFI_UNLIKELY(ctx->trace != NULL))
+        hfi_trace(ctx, HF_TRACE_TIMER_FIRED, hfi_conn_index(ctx, conn), purpose(conn, timer), 0, 0);
+    return true;
 }
 
 static void give_up(hfi_ctx *ctx, hfi_conn *conn, hf_cause cause, hf_cause mechanism,
