@@ -16,7 +16,7 @@ demo:
 	@echo; examples/kernel/run build/release/bin cut || [ $$? = 77 ]
 
 examples:
-	@tools/setup demo
+	@tools/setup examples
 	@$(MAKE) --no-print-directory all >/dev/null
 	@examples/kernel/run build/release/bin || [ $$? = 77 ]
 
@@ -28,6 +28,7 @@ interop:
 	@tools/setup test && tools/setup interop
 	@$(MAKE) --no-print-directory all >/dev/null
 	@tests/interop_full.sh build/release/bin
+	@tests/interop_lpd.sh build/release/bin long || [ $$? = 77 ]
 	@tests/kernel_long.sh
 	@tests/on_linux/long build/release/bin/holdfast
 	@tests/page.sh build/release/bin/holdfast lab/scenarios

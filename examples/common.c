@@ -132,7 +132,24 @@ static bool start_capture(ex_host *host, const ex_options *options) {
     return hf_pcapng_interface(&host->capture, HF_LINK_IP, options->tun);
 }
 
-static bool start_engine(ex_host *host, hf_config *config) {
+/* Block and data region, one behind the other. */
+static bool take_memory(ex_host *host, const ex_options *options, const hf_config *config) {
+    const hf_memory memory = hf_engine_bytes(config);
+    const size_t block_bytes = (memory.block_bytes + 63) / 64 * 64,
+                 bytes = block_bytes + memory.data_bytes;
+    host->owns_block = options->memory == NULL;
+    host->block = host->owns_block ? aligned_alloc(64, (bytes + 63) / 64 * 64) : options->memory;
+    if (!host->block || (!host->owns_block && bytes > options->memory_bytes)) {
+        ex_say("out of memory: the engine takes %zu bytes", bytes);
+        return false;
+    }
+    return good(hf_engine_init(&host->engine, config, host->block, memory.block_bytes,
+                               (char *)host->block + block_bytes, memory.data_bytes,
+                               hf_now_from_os()),
+                "hf_engine_init");
+}
+
+static bool start_engine(ex_host *host, const ex_options *options, hf_config *config) {
     if (!hf_seed_from_os(config->seed)) {
         ex_say("no random seed: getrandom: %s", strerror(errno));
         return false;
@@ -142,16 +159,7 @@ static bool start_engine(ex_host *host, hf_config *config) {
         ex_say("%s", problem);
         return false;
     }
-    const hf_memory memory = hf_engine_bytes(config);
-    host->block = aligned_alloc(64, (memory.block_bytes + 63) / 64 * 64);
-    host->data = aligned_alloc(64, (memory.data_bytes + 63) / 64 * 64);
-    if (!host->block || !host->data) {
-        ex_say("out of memory: the engine takes %zu bytes", memory.block_bytes + memory.data_bytes);
-        return false;
-    }
-    return good(hf_engine_init(&host->engine, config, host->block, memory.block_bytes, host->data,
-                               memory.data_bytes, hf_now_from_os()),
-                "hf_engine_init");
+    return take_memory(host, options, config);
 }
 
 /* Behind a TUN device there is no neighbour to ask: what is not our network goes into it as well.
@@ -180,15 +188,14 @@ bool ex_host_start(ex_host *host, const ex_options *options, hf_config *config) 
     host->loop.tun = hf_tun_open(
         &(hf_tun_options){.name = options->tun, .no_offload = options->no_offload}, error);
     if (!host->loop.tun) ex_say("%s", error);
-    return host->loop.tun && start_engine(host, config) && start_interface(host, options) &&
-           start_capture(host, options);
+    return host->loop.tun && start_engine(host, options, config) &&
+           start_interface(host, options) && start_capture(host, options);
 }
 
 bool ex_host_stop(ex_host *host) {
     if (host->loop.engine) hf_loop_flush(&host->loop);
     hf_tun_close(host->loop.tun);
-    free(host->block);
-    free(host->data);
+    if (host->owns_block) free(host->block);
     if (!host->captures || hf_pcapng_end(&host->capture)) return true;
     ex_say("the capture is not whole: writing it failed");
     return false;

@@ -17,6 +17,8 @@ typedef struct ex_options {
     uint32_t prefix, prefix6; /* 0: no such address */
     bool no_offload;
     const char *pcapng; /* NULL: no capture */
+    void *memory;       /* the program's own for the engine, aligned to 64; NULL: malloc's */
+    size_t memory_bytes;
 } ex_options;
 
 /* For getopt_long: these names, and the numbers that it returns for them. */
@@ -63,7 +65,8 @@ bool ex_number(const char *text, long low, long high, long *ret_number);
 typedef struct ex_host {
     hf_engine engine;
     hf_loop loop;
-    void *block, *data;
+    void *block;     /* with the data behind it */
+    bool owns_block; /* of malloc's */
     hf_pcapng capture;
     bool captures;
 } ex_host;
