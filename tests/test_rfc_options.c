@@ -176,6 +176,7 @@ static void without_the_option_the_data_is_taken_but_no_timestamp_is(void **stat
     peer_says(&p, HFI_TCP_ACK, 10);
     peer_app_reads(&p, 0, 10);
     assert_int_equal(peer_block(&p)->ts_recent, before);
+    assert_int_equal(peer_count(&p, HF_CAUSE_TIMESTAMP_MISSING), 1);
     peer_end(&p);
 }
 

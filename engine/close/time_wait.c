@@ -257,6 +257,12 @@ hf_ns hfi_tw_next_at(const hfi_ctx *ctx) {
 
 /* ---- Segments ---- */
 
+static bool has_old_timestamp(const hfi_time_wait *entry, const hfi_tcp_view *seg) {
+    return (entry->flags & WITH_TIMESTAMPS) != 0 &&
+           (seg->options.present & HFI_OPT_TIMESTAMPS) != 0 &&
+           hf_seq_lt(seg->options.ts_value, entry->ts_recent);
+}
+
 /* RFC 6191 2: a SYN with a newer timestamp, or beyond what we have received, cannot be an old one.
  */
 static bool is_newer_syn(const hfi_time_wait *entry, const hfi_tcp_view *seg) {
@@ -295,13 +301,17 @@ static bool probed_just_now(const hfi_ctx *ctx, const hfi_time_wait *entry) {
     return (entry->flags & PROBED) != 0 && (age & PROBED_AT_MASK) <= 1;
 }
 
-/* RFC 1337 ignores every RST. But an exact one right after our ACK of a SYN comes from a peer that
- * restarts and cannot get through: the entry makes way, once. */
+/* Departs from RFC 9293 3.10.7.4, by which an exact RST ends TIME_WAIT: RFC 1337 ignores every RST. But
+ * one right after our ACK of a SYN comes from a peer that restarts and cannot get through: the entry
+ * makes way, once. */
 static hf_cause reset(hfi_ctx *ctx, uint32_t ref, hfi_time_wait *entry, const hfi_tcp_view *seg) {
-    if (!probed_just_now(ctx, entry) || seg->seq != entry->rcv_nxt)
-        return HF_CAUSE_DROP_RST_TIME_WAIT;
-    remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_TW_ENDED_BY_RESTARTING_PEER);
-    return HF_CAUSE_TW_ENDED_BY_RESTARTING_PEER;
+    const bool obeys = hfi_quirk(ctx, HF_QUIRK_RST_ENDS_TIME_WAIT);
+    if (seg->seq != entry->rcv_nxt)
+        return obeys ? HF_CAUSE_DROP_RST_OUT_OF_WINDOW : HF_CAUSE_DROP_RST_TIME_WAIT;
+    if (!probed_just_now(ctx, entry) && !obeys) return HF_CAUSE_DROP_RST_TIME_WAIT;
+    const hf_cause cause = obeys ? HF_CAUSE_TIME_WAIT_RESET : HF_CAUSE_TW_ENDED_BY_RESTARTING_PEER;
+    remove_entry(ctx, is_ip6(ref), index_of(ref), cause);
+    return cause;
 }
 
 /* The pair is CLOSED, but its handshake's ACK may come once more: it opens nothing. */
@@ -319,6 +329,13 @@ static hfi_tw_verdict guard_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival 
     hfi_reply_send(ctx, effects, &reset_it);
     *ret_cause = HF_CAUSE_DROP_COOKIE_USED;
     return HFI_TW_DONE;
+}
+
+/* Departs from RFC 9293 3.10.7.4, which answers a bare ACK that is not acceptable: after a simultaneous
+ * close both ends are here, and if they disagree a duplicate would bounce for ever. */
+static bool answers_bare(const hfi_ctx *ctx, const hfi_time_wait *entry, const hfi_tcp_view *seg) {
+    const bool acceptable = seg->seq == entry->rcv_nxt && !has_old_timestamp(entry, seg);
+    return !acceptable && hfi_quirk(ctx, HF_QUIRK_TIME_WAIT_ANSWERS_ACKS);
 }
 
 /* ---- FIN_WAIT_2 ---- */
@@ -352,9 +369,7 @@ static hf_cause check_fin_wait_2(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *
         remove_entry(ctx, is_ip6(ref), index_of(ref), HF_CAUSE_FIN_WAIT_2_ENDED);
         return HF_CAUSE_TOOK_RST;
     }
-    const bool old = (entry->flags & WITH_TIMESTAMPS) != 0 &&
-                     (seg->options.present & HFI_OPT_TIMESTAMPS) != 0 &&
-                     hf_seq_lt(seg->options.ts_value, entry->ts_recent);
+    const bool old = has_old_timestamp(entry, seg);
     const bool new_bytes = hf_seq_lt(entry->rcv_nxt, seg->seq + bytes) &&
                            hf_seq_lt(seg->seq, entry->rcv_nxt + ORPHAN_WINDOW);
     if (!old && (seg->flags & HFI_TCP_SYN) == 0 && (new_bytes || seg->seq == entry->rcv_nxt)) {
@@ -399,6 +414,9 @@ hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arriv
     const hfi_tcp_view *seg = &arrival->tcp;
     if (entry->kind == HFI_TW_COOKIE)
         return guard_input(ctx, ref, arrival, effects, ret_cause, ret_isn);
+    *ret_cause = HF_CAUSE_DROP_NO_TIMESTAMP;
+    if ((entry->flags & WITH_TIMESTAMPS) != 0 && hfi_tcp_lacks_timestamp(ctx, seg))
+        return HFI_TW_DONE;
     if (entry->kind == HFI_TW_FIN_WAIT_2) {
         *ret_cause = fin_wait_2_input(ctx, ref, arrival, effects);
         return HFI_TW_DONE;
@@ -414,9 +432,7 @@ hfi_tw_verdict hfi_tw_input(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *arriv
         return HFI_TW_NEW_INCARNATION;
     }
     note_probe(ctx, entry, syn);
-    /* After a simultaneous close both ends are here: a bare ACK, answered, would bounce for ever.
-     */
-    if (hfi_tcp_seq_bytes(seg) > 0)
+    if (hfi_tcp_seq_bytes(seg) > 0 || answers_bare(ctx, entry, seg))
         acknowledge(ctx, entry, arrival, HF_CAUSE_SENT_TIME_WAIT_ACK, effects);
     const bool fin_again =
         (seg->flags & HFI_TCP_FIN) != 0 && seg->seq + hfi_tcp_seq_bytes(seg) == entry->rcv_nxt;

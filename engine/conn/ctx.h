@@ -417,6 +417,14 @@ static inline bool hfi_quirk(const hfi_ctx *ctx, uint32_t quirk) {
 }
 #endif
 
+/* RFC 7323 3.2: a segment on which timestamps were agreed, which has none, and which the profile drops
+ * for that. No RST need have them, nor a SYN, which may be of another connection. */
+static inline bool hfi_tcp_lacks_timestamp(const hfi_ctx *ctx, const hfi_tcp_view *seg) {
+    return (seg->options.present & HFI_OPT_TIMESTAMPS) == 0 &&
+           (seg->flags & (HFI_TCP_RST | HFI_TCP_SYN)) == 0 &&
+           hfi_quirk(ctx, HF_QUIRK_TIMESTAMPS_REQUIRED);
+}
+
 static inline const hf_tcp_options *hfi_options(const hfi_ctx *ctx, const hfi_conn *conn) {
     return &ctx->option_sets[conn->options].value;
 }

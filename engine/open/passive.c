@@ -473,6 +473,8 @@ hf_cause hfi_open_entry_input(hfi_ctx *ctx, hfi_index index, const hfi_arrival *
         if ((seg->flags & HFI_TCP_ACK) != 0) return HF_CAUSE_DROP_TCP_FLAGS;
         return repeated_syn(ctx, index, arrival, effects);
     }
+    if ((entry->present & HFI_OPT_TIMESTAMPS) != 0 && hfi_tcp_lacks_timestamp(ctx, seg))
+        return HF_CAUSE_DROP_NO_TIMESTAMP;
     if ((seg->flags & HFI_TCP_ACK) == 0) return HF_CAUSE_DROP_NO_ACK;
     /* To a pending SYN nothing was sent that could be acknowledged. */
     if (entry->pending || seg->ack != entry->iss + 1) {

@@ -73,8 +73,11 @@ bool hfi_receive_paws_rejects(const hfi_ctx *ctx, const hfi_conn *conn, const hf
 }
 
 void hfi_receive_timestamp(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
-    if (!hfi_has(conn, HFI_F_TIMESTAMPS) || (seg->options.present & HFI_OPT_TIMESTAMPS) == 0)
+    if (!hfi_has(conn, HFI_F_TIMESTAMPS)) return;
+    if (HFI_UNLIKELY((seg->options.present & HFI_OPT_TIMESTAMPS) == 0)) {
+        hfi_count(ctx, HF_CAUSE_TIMESTAMP_MISSING);
         return;
+    }
     if (hf_seq_lt(seg->options.ts_value, conn->ts_recent)) return;
     if (!hf_seq_le(seg->seq, conn->last_ack_sent)) return;
     conn->ts_recent = seg->options.ts_value;

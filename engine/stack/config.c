@@ -86,6 +86,9 @@ static void profile_small(hf_config *config) {
 static void profile_rfc(hf_config *config) {
     config->limits.rto_min_ns = HF_SECOND; /* RFC 6298 2.4 */
     config->limits.syn_ack_limit = 7;      /* RFC 9293 MUST-23, as for SYNs */
+    config->quirks = HF_QUIRK_ICMP_HARD_ENDS | HF_QUIRK_RST_ENDS_TIME_WAIT |
+                     HF_QUIRK_TIME_WAIT_ANSWERS_ACKS | HF_QUIRK_TIMESTAMPS_REQUIRED |
+                     HF_QUIRK_BAD_OPTION_RESETS;
 }
 
 static bool names_equal(const char *a, const char *b) {

@@ -54,9 +54,11 @@ static hf_verdict rx_tcp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view
                          uint32_t local) {
     const uint8_t *segment = (const uint8_t *)frame->parts[0].data + skip;
     hfi_arrival arrival;
-    const hf_cause parse =
-        hfi_tcp_parse(segment, frame->parts[0].bytes - skip, ip->payload_bytes, &arrival.tcp);
-    if (parse != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, parse);
+    const uint32_t available = frame->parts[0].bytes - skip;
+    const hf_cause parse = hfi_tcp_parse(segment, available, ip->payload_bytes, &arrival.tcp);
+    const bool bad_option = parse == HF_CAUSE_DROP_TCP_OPTION;
+    if (parse != HF_CAUSE_NONE && !bad_option) return hfi_verdict(HF_VERDICT_DROPPED, parse);
+    if (bad_option) hfi_tcp_parse_header(segment, available, ip->payload_bytes, &arrival.tcp);
     if (!hfi_rx_sum_good(frame, ip, skip))
         return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_TCP_CHECKSUM);
     const hf_cause addresses = check_tcp_addresses(e, ip, &arrival.tcp, frame->interface, local);
@@ -73,7 +75,8 @@ static hf_verdict rx_tcp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view
     arrival.part_count = frame->part_count;
     arrival.skip = skip + arrival.tcp.header_bytes;
     hfi_effects effects = hfi_no_effects();
-    const hfi_outcome out = hfi_tcp_arrives(&e->ctx, &arrival, &effects);
+    const hfi_outcome out = bad_option ? hfi_tcp_bad_option(&e->ctx, &arrival)
+                                       : hfi_tcp_arrives(&e->ctx, &arrival, &effects);
     hfi_tx_effects(e, &effects);
     const uint32_t generation = out.conn != HFI_NONE ? e->ctx.conns[out.conn].generation : 0;
     return (hf_verdict){out.action, out.cause, {out.conn, generation}, out.a, out.b};

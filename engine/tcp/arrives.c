@@ -208,6 +208,32 @@ static hfi_outcome arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects
     return out;
 }
 
+/* ---- Options that cannot be ---- */
+
+/* Departs from RFC 9293 MUST-7, which suggests a reset: the segment is dropped, the connection kept, since
+ * who can guess a place in the window could end it. A quirk obeys, where the sequence number is good. */
+static bool resets_for_option(const hfi_conn *conn, const hfi_tcp_view *seg) {
+    const bool synchronized = conn->state != HF_SYN_SENT && (seg->flags & HFI_TCP_RST) == 0;
+    return synchronized && hfi_receive_acceptable(conn, seg);
+}
+
+hfi_outcome hfi_tcp_bad_option(hfi_ctx *ctx, const hfi_arrival *arrival) {
+    const hfi_flow_key key = {arrival->destination, arrival->source, arrival->tcp.destination_port,
+                              arrival->tcp.source_port};
+    const hfi_outcome dropped = outcome(HF_VERDICT_DROPPED, HF_CAUSE_DROP_TCP_OPTION);
+    if (!hfi_quirk(ctx, HF_QUIRK_BAD_OPTION_RESETS)) return dropped;
+    const uint32_t ref = hfi_tcp_find(ctx, &key);
+    if (ref == HFI_NONE || hfi_flow_kind(ref) != HFI_FLOW_CONN) return dropped;
+    hfi_conn *conn = &ctx->conns[hfi_flow_index(ref)];
+    if (!resets_for_option(conn, &arrival->tcp)) return dropped;
+    ctx->arrival = arrival;
+    hfi_close_end(ctx, conn, HF_CAUSE_END_BAD_OPTION, HF_CAUSE_BY_OPTION,
+                  HF_CAUSE_SENT_RST_BAD_OPTION);
+    ctx->arrival = NULL;
+    hfi_tcp_settle(ctx, conn);
+    return (hfi_outcome){HF_VERDICT_TOOK, HF_CAUSE_DROP_TCP_OPTION, hfi_flow_index(ref), 0, 0};
+}
+
 hfi_outcome hfi_tcp_arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects *effects) {
     ctx->arrival = arrival;
     const hfi_outcome out = arrives(ctx, arrival, effects);

@@ -15,11 +15,17 @@ static uint8_t packed(uint8_t type, uint8_t code) {
 /* Departs from RFC 9293 SHLD-26 once synchronized: a hard error then is noted like a soft one, as
  * all stacks of today do (RFC 5461), since a forged one would end a living connection. */
 static hf_cause note_error(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_report *report) {
+    const bool hard = report->class == HFI_ICMP_HARD;
     conn->end_icmp = packed(report->type, report->code);
     if (conn->path != HFI_NONE) ctx->paths.paths[conn->path].trouble_from = report->from;
-    if (report->class == HFI_ICMP_HARD && conn->state == HF_SYN_SENT) {
+    if (hard && conn->state == HF_SYN_SENT) {
         hfi_close_end(ctx, conn, HF_CAUSE_END_UNREACHABLE, HF_CAUSE_BY_ICMP, HF_CAUSE_NONE);
         return HF_CAUSE_TOOK_ICMP_HARD;
+    }
+    if (hard && hfi_quirk(ctx, HF_QUIRK_ICMP_HARD_ENDS)) {
+        hfi_close_end(ctx, conn, HF_CAUSE_END_UNREACHABLE, HF_CAUSE_BY_ICMP,
+                      HF_CAUSE_SENT_RST_GAVE_UP);
+        return HF_CAUSE_TOOK_ICMP_HARD_LATE;
     }
     hfi_conn_event(ctx, conn, HF_EVENT_SOFT_ERROR);
     return HF_CAUSE_TOOK_ICMP_SOFT;

@@ -73,7 +73,14 @@ static bool only_ack_counts(const step *s) {
     return s->conn->rcv_adv == s->conn->rcv_nxt && s->seg->seq == s->conn->rcv_nxt;
 }
 
+/* Departs from RFC 7323 3.2, which drops what lacks an agreed timestamp: middleboxes strip it, and the
+ * connection would hang. A quirk obeys. */
+static bool lacks_timestamp(const step *s) {
+    return hfi_has(s->conn, HFI_F_TIMESTAMPS) && hfi_tcp_lacks_timestamp(s->ctx, s->seg);
+}
+
 static hf_cause check_sequence(step *s) {
+    if (HFI_UNLIKELY(lacks_timestamp(s))) return drop(s, HF_CAUSE_DROP_NO_TIMESTAMP);
     if (hfi_receive_paws_rejects(s->ctx, s->conn, s->seg)) {
         answer_stranger(s);
         return drop(s, HF_CAUSE_DROP_PAWS);

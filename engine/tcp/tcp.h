@@ -32,6 +32,10 @@ hfi_outcome hfi_tcp_arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effect
 hfi_outcome hfi_tcp_steps(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arrival,
                           hfi_effects *effects);
 
+/* A segment with an option of impossible length, told without its options. It resets a connection in
+ * whose window it lies if the profile asks for that; nothing else has any effect. */
+hfi_outcome hfi_tcp_bad_option(hfi_ctx *ctx, const hfi_arrival *arrival);
+
 /* Wheel id `id` is due: a connection's timer or a SYN entry's. */
 void hfi_tcp_timeout(hfi_ctx *ctx, uint32_t id, hfi_effects *effects);
 

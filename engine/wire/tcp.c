@@ -117,17 +117,14 @@ static hf_cause tcp_header_check(const struct hfi_tcp *tcp, uint32_t available,
     return tcp_flags_agree(tcp->flags) ? HF_CAUSE_NONE : HF_CAUSE_DROP_TCP_FLAGS;
 }
 
-hf_cause hfi_tcp_parse(const uint8_t *segment, uint32_t header_available, uint32_t segment_bytes,
-                       hfi_tcp_view *ret) {
+hf_cause hfi_tcp_parse_header(const uint8_t *segment, uint32_t header_available,
+                              uint32_t segment_bytes, hfi_tcp_view *ret) {
     const uint32_t available = hfi_min32(header_available, segment_bytes);
     if (available < HFI_TCP_BYTES) return HF_CAUSE_DROP_TRUNCATED;
     const struct hfi_tcp *const tcp = (const void *)segment;
-    hf_cause cause = tcp_header_check(tcp, available, segment_bytes);
+    const hf_cause cause = tcp_header_check(tcp, available, segment_bytes);
     if (cause != HF_CAUSE_NONE) return cause;
     const uint32_t header_bytes = (tcp->data_offset >> 4) * 4u;
-    hfi_tcp_options options = {0};
-    cause = tcp_options_parse(segment + HFI_TCP_BYTES, header_bytes - HFI_TCP_BYTES, &options);
-    if (cause != HF_CAUSE_NONE) return cause;
     *ret = (hfi_tcp_view){
         .source_port = hfi_get16(tcp->source_port),
         .destination_port = hfi_get16(tcp->destination_port),
@@ -138,9 +135,19 @@ hf_cause hfi_tcp_parse(const uint8_t *segment, uint32_t header_available, uint32
         .flags = tcp->flags,
         .header_bytes = (uint8_t)header_bytes,
         .payload_bytes = segment_bytes - header_bytes,
-        .options = options,
     };
     return HF_CAUSE_NONE;
+}
+
+hf_cause hfi_tcp_parse(const uint8_t *segment, uint32_t header_available, uint32_t segment_bytes,
+                       hfi_tcp_view *ret) {
+    hfi_tcp_view view;
+    hf_cause cause = hfi_tcp_parse_header(segment, header_available, segment_bytes, &view);
+    if (cause != HF_CAUSE_NONE) return cause;
+    cause = tcp_options_parse(segment + HFI_TCP_BYTES, view.header_bytes - HFI_TCP_BYTES,
+                              &view.options);
+    if (cause == HF_CAUSE_NONE) *ret = view;
+    return cause;
 }
 
 /* ---- Build. ---- */

@@ -8,8 +8,8 @@
  *
  * Option lengths, RFC 9293 3.1 MUST-7: a length below 2, beyond the header, or wrong for MSS,
  * window scale, SACK-permitted, timestamps or user timeout drops the segment and leaves the
- * connection alone. The reset that the RFC suggests would let anyone who can guess a port end a
- * connection. SACK with a length that is no number of blocks is ignored, unknown kinds are stepped
+ * connection alone. The reset that the RFC suggests would let anyone who can guess a port and a
+ * place in the window end a connection; a quirk obeys (tcp/steps.c). SACK with a length that is no number of blocks is ignored, unknown kinds are stepped
  * over, the first of two equal options counts. The walk takes at most 40 steps, since each consumes
  * at least one of 40 bytes. */
 #ifndef HFI_WIRE_TCP_H
@@ -73,6 +73,10 @@ typedef struct hfi_tcp_view {
  * DROP_TCP_FLAGS (SYN with FIN or RST; none of SYN, RST, FIN, ACK) or DROP_TCP_OPTION. */
 hf_cause hfi_tcp_parse(const uint8_t *segment, uint32_t header_available, uint32_t segment_bytes,
                        hfi_tcp_view *ret);
+
+/* The same, but for the options, which stay unread: who resets for a bad one must know whom. */
+hf_cause hfi_tcp_parse_header(const uint8_t *segment, uint32_t header_available,
+                              uint32_t segment_bytes, hfi_tcp_view *ret);
 
 /* Writes the header with the options that view->options.present names, and a zero checksum field,
  * into at most HFI_TCP_BYTES_MAX bytes; returns how many. header_bytes and payload_bytes of the

@@ -10,7 +10,8 @@
 extern "C" {
 #endif
 
-/* Named behaviours of other stacks, for predicting them; `holdfast` sets none. See quirk.def. */
+/* Named behaviours of other stacks, for predicting them, and of the RFCs where Holdfast departs from
+ * them; `holdfast` sets none. See quirk.def. */
 enum {
 #define HF_QUIRK_ROW(name, bit, what) HF_QUIRK_##name = 1 << (bit),
 #include <hf/quirk.def>
