@@ -145,6 +145,24 @@ static void put_icmp(hfx_text *text, const hf_end *end) {
     hfx_text_char(text, '.');
 }
 
+/* What speaks against an RST being the peer's. */
+static void put_doubts(hfx_text *text, const hf_end_segment *segment) {
+    if (segment->doubts == 0) return;
+    hfx_text_put(text, " That RST is doubtful, a middlebox or a forger may have sent it:");
+    if ((segment->doubts & HF_RST_TTL_UNLIKE) != 0) {
+        hfx_text_put(text, " it came with TTL ");
+        hfx_text_number(text, segment->ttl);
+        hfx_text_put(text, ", the peer's segments with ");
+        hfx_text_number(text, segment->usual_ttl);
+        hfx_text_char(text, ';');
+    }
+    if ((segment->doubts & HF_RST_ACK_UNLIKE) != 0)
+        hfx_text_put(text, " it acknowledges what was never sent, or long ago;");
+    if ((segment->doubts & HF_RST_STAMP_UNLIKE) != 0)
+        hfx_text_put(text, " its timestamps cannot be the peer's;");
+    hfx_text_put(text, " its sequence number was exact.");
+}
+
 static const char *time_wait_words(hf_tw_holder holder) {
     switch (holder) {
     case HF_TW_NOBODY: return "";
@@ -167,6 +185,7 @@ size_t hf_explain_end(const hf_end *end, char *to, size_t size) {
         hfx_text_duration(&text, end->at_ns - end->last_heard_ns);
         hfx_text_put(&text, " ago.");
     }
+    put_doubts(&text, &end->segment);
     put_icmp(&text, end);
     put_outcome(&text, end);
     hfx_text_put(&text, time_wait_words(end->time_wait));

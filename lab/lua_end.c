@@ -21,6 +21,8 @@ static void set_segment(lua_State *lua, const hf_end_segment *segment) {
     lab_set_integer(lua, "ack", segment->ack);
     lab_set_integer(lua, "flags", segment->flags);
     lab_set_integer(lua, "ttl", segment->ttl);
+    lab_set_integer(lua, "usual_ttl", segment->usual_ttl);
+    lab_set_bool(lua, "doubtful", segment->doubts != 0);
     lab_set_integer(lua, "window", segment->window);
     lab_set_integer(lua, "rcv_nxt", segment->rcv_nxt);
     lab_set_integer(lua, "rcv_window", segment->rcv_window);

@@ -44,6 +44,7 @@ typedef struct peer {
     hf_listener listener;
     hf_seq iss, seq, ack; /* the peer's ISS, SND.NXT and RCV.NXT */
     uint16_t window;
+    uint8_t ttl;                 /* of the peer's packets, as they arrive */
     hfi_tcp_options syn_options; /* of the peer's SYN */
     bool timestamps;             /* on every segment of the peer */
     uint32_t ts_value, ts_echo;
@@ -81,6 +82,7 @@ static inline void peer_begin_on(peer *p, const hf_config *config, bool ip6,
     p->their_port = 4321;
     p->iss = p->seq = PEER_ISS;
     p->window = 60000;
+    p->ttl = 64;
     p->syn_options = (hfi_tcp_options){.present = HFI_OPT_MSS, .mss = 1460};
 }
 
@@ -232,9 +234,9 @@ static inline uint32_t peer_build(const peer *p, const hfi_tcp_view *view, uint8
         tcp[header + i] = peer_byte(first + i - (p->iss + 1));
     const uint32_t bytes = header + view->payload_bytes;
     if (ip4)
-        hfi_ip4_build(packet, &p->them, &p->us, HFI_IP_TCP, 64, 0, 0, true, bytes);
+        hfi_ip4_build(packet, &p->them, &p->us, HFI_IP_TCP, p->ttl, 0, 0, true, bytes);
     else
-        hfi_ip6_build(packet, &p->them, &p->us, HFI_IP_TCP, 64, 0, 0, bytes);
+        hfi_ip6_build(packet, &p->them, &p->us, HFI_IP_TCP, p->ttl, 0, 0, bytes);
     hfi_csum_store(tcp + HFI_TCP_CSUM_OFFSET,
                    hfi_ip_pseudo_sum(&p->them, &p->us, HFI_IP_TCP, bytes) +
                        hfi_csum_add(0, tcp, bytes));

@@ -1,5 +1,6 @@
 /* Ends: who, what, on which evidence; the receipt; the ring that tells what no handle tells. */
 #include "peer.h"
+#include <hf/explain.h>
 #include "wire/icmp.h"
 
 /* Reads a record that must be there. */
@@ -37,6 +38,133 @@ static void an_rst_is_kept_with_what_was_expected_when_it_came(void **state) {
     assert_int_equal(end.segment.rcv_nxt, p.seq);
     assert_int_equal(end.segment.rcv_window, window);
     assert_int_equal(end.bytes_unread, 37);
+    peer_end(&p);
+}
+
+/* ---- Is it the peer's? ---- */
+
+/* The peer's RST, exact, after a connection whose segments came with TTL 57 and timestamps; the segment
+ * may say more than that. */
+static hf_end ended_by_rst(uint8_t ttl, hfi_tcp_view rst, const char *sentence) {
+    peer p;
+    peer_begin(&p);
+    peer_offers_everything(&p);
+    p.ttl = 57;
+    peer_listen_and_accept(&p);
+    peer_says(&p, HFI_TCP_ACK, 37);
+    peer_app_sends(&p, 41);
+    rst.seq = p.seq;
+    rst.flags |= HFI_TCP_RST;
+    rst.ack += p.ack;
+    rst.options.ts_value += p.ts_value;
+    rst.options.ts_echo += p.ts_echo;
+    p.timestamps = false; /* as `rst` has them */
+    p.ttl = ttl;
+    peer_send_view(&p, rst);
+    const hf_end end = peer_conn_end(&p);
+    assert_int_equal(end.cause, HF_CAUSE_END_PEER_RESET);
+    assert_int_equal(end.segment.usual_ttl, 57);
+    const uint16_t doubts = end.segment.doubts;
+    assert_int_equal(peer_count(&p, HF_CAUSE_RST_TTL_UNLIKE), (doubts & HF_RST_TTL_UNLIKE) != 0);
+    assert_int_equal(peer_count(&p, HF_CAUSE_RST_ACK_UNLIKE), (doubts & HF_RST_ACK_UNLIKE) != 0);
+    assert_int_equal(peer_count(&p, HF_CAUSE_RST_STAMP_UNLIKE),
+                     (doubts & HF_RST_STAMP_UNLIKE) != 0);
+    char text[600];
+    hf_explain_end(&end, text, sizeof text);
+    assert_int_equal(strstr(text, "doubtful") != NULL, doubts != 0);
+    if (sentence != NULL) assert_non_null(strstr(text, sentence));
+    peer_end(&p);
+    return end;
+}
+
+static uint16_t doubts_of(uint8_t ttl, hfi_tcp_view rst, const char *sentence) {
+    return ended_by_rst(ttl, rst, sentence).segment.doubts;
+}
+
+static void a_rst_as_the_peer_would_send_it_is_not_doubted(void **state) {
+    (void)state;
+    const hfi_tcp_options stamps = {.present = HFI_OPT_TIMESTAMPS};
+    assert_int_equal(doubts_of(57, (hfi_tcp_view){.flags = 0}, NULL), 0);
+    assert_int_equal(doubts_of(57, (hfi_tcp_view){.flags = HFI_TCP_ACK}, NULL), 0);
+    assert_int_equal(doubts_of(57, (hfi_tcp_view){.flags = HFI_TCP_ACK, .ack = 41}, NULL), 0);
+    assert_int_equal(doubts_of(57, (hfi_tcp_view){.flags = HFI_TCP_ACK, .options = stamps}, NULL),
+                     0);
+    assert_int_equal(doubts_of(56, (hfi_tcp_view){.flags = 0}, NULL), 0); /* a hop more */
+}
+
+static void a_rst_from_nearer_or_further_off_is_doubted(void **state) {
+    (void)state;
+    assert_int_equal(doubts_of(63, (hfi_tcp_view){.flags = 0},
+                               "it came with TTL 63, the peer's segments with 57;"),
+                     HF_RST_TTL_UNLIKE);
+    assert_int_equal(doubts_of(255, (hfi_tcp_view){.flags = 0}, NULL), HF_RST_TTL_UNLIKE);
+    assert_int_equal(doubts_of(55, (hfi_tcp_view){.flags = 0}, NULL), HF_RST_TTL_UNLIKE);
+}
+
+static void a_rst_that_acknowledges_what_cannot_be_is_doubted(void **state) {
+    (void)state;
+    const hfi_tcp_view unsent = {.flags = HFI_TCP_ACK, .ack = 42};
+    assert_int_equal(doubts_of(57, unsent, "acknowledges what was never sent"), HF_RST_ACK_UNLIKE);
+    const hfi_tcp_view old = {.flags = HFI_TCP_ACK, .ack = (uint32_t)-9000000};
+    assert_int_equal(doubts_of(57, old, NULL), HF_RST_ACK_UNLIKE);
+    assert_int_equal(doubts_of(57, (hfi_tcp_view){.flags = 0, .ack = 42}, NULL), 0); /* no ACK */
+}
+
+static void a_rst_with_timestamps_that_cannot_be_the_peers_is_doubted(void **state) {
+    (void)state;
+    hfi_tcp_view rst = {.flags = HFI_TCP_ACK, .options = {.present = HFI_OPT_TIMESTAMPS}};
+    rst.options.ts_value = (uint32_t)-1;
+    assert_int_equal(doubts_of(57, rst, "its timestamps cannot be the peer's"),
+                     HF_RST_STAMP_UNLIKE);
+    rst.options.ts_value = 3;
+    rst.options.ts_echo = 100000;
+    assert_int_equal(doubts_of(57, rst, NULL), HF_RST_STAMP_UNLIKE);
+    rst.flags = 0; /* no ACK: no echo */
+    assert_int_equal(doubts_of(57, rst, NULL), 0);
+    rst.ack = 0, rst.flags = HFI_TCP_ACK, rst.options.ts_echo = 77777, rst.ack = 99;
+    assert_int_equal(doubts_of(60, rst, NULL),
+                     HF_RST_TTL_UNLIKE | HF_RST_ACK_UNLIKE | HF_RST_STAMP_UNLIKE);
+}
+
+/* Only what was acceptable says how the peer's segments come: a stranger cannot prepare his RST. */
+static void a_segment_that_is_not_acceptable_says_nothing_of_the_usual_ttl(void **state) {
+    (void)state;
+    peer p;
+    peer_begin(&p);
+    p.ttl = 57;
+    peer_listen_and_accept(&p);
+    p.ttl = 63;
+    peer_sends(&p, HFI_TCP_ACK, p.seq - 5000, p.ack, 3);
+    peer_sends(&p, HFI_TCP_ACK, p.seq, p.ack + 9, 3);
+    peer_sends(&p, HFI_TCP_RST, p.seq + 1, 0, 0);
+    peer_sends(&p, HFI_TCP_RST, p.seq, 0, 0);
+    const hf_end end = peer_conn_end(&p);
+    assert_int_equal(end.segment.ttl, 63);
+    assert_int_equal(end.segment.usual_ttl, 57);
+    assert_int_equal(end.segment.doubts, HF_RST_TTL_UNLIKE);
+    peer_end(&p);
+}
+
+/* The connecting side has the SYN-ACK to compare with, and nothing before it. */
+static void a_refusal_has_nothing_to_be_compared_with(void **state) {
+    (void)state;
+    peer p;
+    peer_begin(&p);
+    peer_is_called(&p);
+    p.ttl = 63;
+    peer_sends(&p, HFI_TCP_RST | HFI_TCP_ACK, 0, p.ack, 0);
+    hf_end end = peer_conn_end(&p);
+    assert_int_equal(end.cause, HF_CAUSE_END_REFUSED);
+    assert_int_equal(end.segment.usual_ttl, 0);
+    assert_int_equal(end.segment.doubts, 0);
+    assert_int_equal(hf_release(&p.engine, p.conn), HF_OK);
+    p.iss = 5000, p.ttl = 57;
+    peer_forget(&p);
+    peer_is_called(&p);
+    peer_answers_call(&p);
+    p.ttl = 63;
+    peer_sends(&p, HFI_TCP_RST, p.seq, 0, 0);
+    assert_int_equal(peer_conn_end(&p).segment.doubts, HF_RST_TTL_UNLIKE);
     peer_end(&p);
 }
 
@@ -357,6 +485,12 @@ static void a_connect_that_fails_leaves_a_record(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_rst_is_kept_with_what_was_expected_when_it_came),
+        cmocka_unit_test(a_rst_as_the_peer_would_send_it_is_not_doubted),
+        cmocka_unit_test(a_rst_from_nearer_or_further_off_is_doubted),
+        cmocka_unit_test(a_rst_that_acknowledges_what_cannot_be_is_doubted),
+        cmocka_unit_test(a_rst_with_timestamps_that_cannot_be_the_peers_is_doubted),
+        cmocka_unit_test(a_segment_that_is_not_acceptable_says_nothing_of_the_usual_ttl),
+        cmocka_unit_test(a_refusal_has_nothing_to_be_compared_with),
         cmocka_unit_test(a_timer_ends_without_a_segment),
         cmocka_unit_test(an_unreachable_peer_is_told_with_the_router_that_said_so),
         cmocka_unit_test(an_unanswered_syn_is_told_with_the_soft_error_that_came),

@@ -9,17 +9,63 @@ static bool is_own_segment(const hfi_conn *conn, const hfi_arrival *arrival) {
            hf_addr_equal(&arrival->source, &conn->remote);
 }
 
+/* RFC 7323 5.2, for the RST that it exempts: one that has timestamps has the peer's. Its echo says
+ * something only with an ACK. */
+static bool stamps_differ(const hfi_ctx *ctx, const hfi_conn *conn, const hfi_tcp_view *seg) {
+    const bool both =
+        hfi_has(conn, HFI_F_TIMESTAMPS) && (seg->options.present & HFI_OPT_TIMESTAMPS) != 0;
+    const uint32_t our_clock = ctx->now_tick + conn->ts_offset;
+    const bool echoes_future =
+        (seg->flags & HFI_TCP_ACK) != 0 && hf_seq_lt(our_clock, seg->options.ts_echo);
+    return both && (hf_seq_lt(seg->options.ts_value, conn->ts_recent) || echoes_future);
+}
+
 static void keep_evidence(const hfi_ctx *ctx, hfi_conn *conn) {
     const hfi_arrival *arrival = ctx->arrival;
     const hf_addr unknown = {{0}};
     if (is_own_segment(conn, arrival)) {
         conn->flags |= HFI_E_SEGMENT;
+        if (stamps_differ(ctx, conn, &arrival->tcp)) conn->flags |= HFI_E_STAMP;
         conn->fatal =
             (hfi_fatal){arrival->tcp.seq,    arrival->tcp.ack,   conn->rcv_adv - conn->rcv_nxt,
                         arrival->tcp.window, arrival->tcp.flags, arrival->ttl};
     }
     const bool reported = conn->end_icmp != 0 && conn->path != HFI_NONE;
     conn->end_router = reported ? ctx->paths.paths[conn->path].trouble_from : unknown;
+}
+
+/* ---- Is a RST the peer's? ---- */
+
+/* A route may change by a hop while a connection lives; a middlebox is rarely that near the peer. */
+#define TTL_SLACK 1u
+
+static bool ttl_differs(const hfi_conn *conn) {
+    const uint32_t usual = conn->heard_ttl, ttl = conn->fatal.ttl;
+    return usual != 0 && hfi_max32(usual, ttl) - hfi_min32(usual, ttl) > TTL_SLACK;
+}
+
+/* RFC 5961 5.2, for the RST that it does not ask. */
+static bool ack_differs(const hfi_conn *conn) {
+    const hf_seq least = conn->snd_una - conn->snd_max_wnd, ack = conn->fatal.ack;
+    return (conn->fatal.flags & HFI_TCP_ACK) != 0 &&
+           (hf_seq_lt(ack, least) || hf_seq_lt(conn->snd_nxt, ack));
+}
+
+/* HF_RST_* of a RST that ended it. Exact in its sequence number it was, or nothing would have ended. */
+static uint16_t doubts_of(const hfi_conn *conn) {
+    if (!hfi_has(conn, HFI_E_SEGMENT) || (conn->fatal.flags & HFI_TCP_RST) == 0) return 0;
+    return (uint16_t)((ttl_differs(conn) ? HF_RST_TTL_UNLIKE : 0) |
+                      (ack_differs(conn) ? HF_RST_ACK_UNLIKE : 0) |
+                      (hfi_has(conn, HFI_E_STAMP) ? HF_RST_STAMP_UNLIKE : 0));
+}
+
+static void note_doubts(hfi_ctx *ctx, const hfi_conn *conn) {
+    const hfi_index index = hfi_conn_index(ctx, conn);
+    const uint16_t doubts = doubts_of(conn);
+    if ((doubts & HF_RST_TTL_UNLIKE) != 0)
+        hfi_note(ctx, index, HF_CAUSE_RST_TTL_UNLIKE, conn->fatal.ttl, conn->heard_ttl);
+    if ((doubts & HF_RST_ACK_UNLIKE) != 0) hfi_note(ctx, index, HF_CAUSE_RST_ACK_UNLIKE, 0, 0);
+    if ((doubts & HF_RST_STAMP_UNLIKE) != 0) hfi_note(ctx, index, HF_CAUSE_RST_STAMP_UNLIKE, 0, 0);
 }
 
 /* ---- The list of ends that wait to be told ---- */
@@ -39,8 +85,10 @@ static void list(hfi_ctx *ctx, hfi_conn *conn) {
 }
 
 void hfi_end_begin(hfi_ctx *ctx, hfi_conn *conn) {
-    conn->flags &= ~(uint32_t)(HFI_E_TOLD | HFI_E_LISTED | HFI_E_RESET | HFI_E_SEGMENT);
+    conn->flags &=
+        ~(uint32_t)(HFI_E_TOLD | HFI_E_LISTED | HFI_E_RESET | HFI_E_SEGMENT | HFI_E_STAMP);
     keep_evidence(ctx, conn);
+    note_doubts(ctx, conn);
     if (!hfi_has(conn, HFI_F_DETACHED)) list(ctx, conn);
 }
 
@@ -120,6 +168,8 @@ static void fill_segment(const hfi_conn *conn, hf_end_segment *ret) {
     *ret = (hf_end_segment){.present = true,
                             .flags = fatal->flags,
                             .ttl = fatal->ttl,
+                            .usual_ttl = conn->heard_ttl,
+                            .doubts = doubts_of(conn),
                             .window = fatal->window,
                             .seq = fatal->seq,
                             .ack = fatal->ack,

@@ -45,17 +45,17 @@ enum {
     HFI_F_WAITS_NEIGHBOR = 1u << 23, /* on a neighbour entry's waiting list */
     HFI_F_RST_ON_DEADLINE = 1u << 24,
     HFI_F_WAITS_ROOM = 1u << 26, /* on the list of those who wait for transmit chunks */
-    HFI_F_URGENT = 1u << 27,     /* urgent pointer ahead of what was read */
     HFI_F_RELEASED = 1u << 28, /* the handle was given back; freed when it ends and is on no list */
     HFI_F_COOKIE = 1u << 29    /* opened by a SYN cookie, which may come again */
 };
 
 /* hfi_conn.flags of a connection that has ended: bits of what only the living do. */
 enum {
-    HFI_E_TOLD = HFI_F_RECOVERY, /* hf_conn_end was asked */
-    HFI_E_LISTED = HFI_F_LOSS,   /* on the list of ends that wait to be told */
-    HFI_E_RESET = HFI_F_PERSIST, /* the end was told to the peer by RST */
-    HFI_E_SEGMENT = HFI_F_WARNED /* a segment ended it: `fatal` */
+    HFI_E_TOLD = HFI_F_RECOVERY,        /* hf_conn_end was asked */
+    HFI_E_LISTED = HFI_F_LOSS,          /* on the list of ends that wait to be told */
+    HFI_E_RESET = HFI_F_PERSIST,        /* the end was told to the peer by RST */
+    HFI_E_SEGMENT = HFI_F_WARNED,       /* a segment ended it: `fatal` */
+    HFI_E_STAMP = HFI_F_SMALL_IN_FLIGHT /* its timestamps were not the peer's */
 };
 
 /* hfi_conn.pending: what transmission owes, cleared as it is sent. */
@@ -83,6 +83,10 @@ enum {
     HFI_CLOSE_TOLD = 8,       /* it does, and the application knows */
     HFI_CLOSE_SAW_SYN = 16    /* before a close too: the last challenge answers a SYN */
 };
+
+/* The age of ts_recent matters in days (RFC 7323 5.5), so its instant lacks the low 8 bits. */
+#define HFI_TS_AGE_SHIFT 8u
+#define HFI_TS_AGE_MASK 0xffffffu
 
 /* The segment that ended a connection. In the block. */
 typedef struct hfi_fatal {
@@ -112,7 +116,8 @@ typedef struct hfi_conn {
     hf_seq rcv_nxt;              /* receive */
     hf_seq rcv_adv;              /* receive: the right edge the peer was told */
     uint32_t ts_recent;          /* receive: RFC 7323 4.3 */
-    hfi_tick ts_recent_at;       /* receive */
+    uint32_t ts_recent_at : 24;  /* receive: in 256 ticks, HFI_TS_AGE_SHIFT */
+    uint32_t heard_ttl : 8;      /* receive: of the last acceptable segment */
     hf_seq last_ack_sent;        /* receive */
     hfi_us32 srtt_us, rttvar_us; /* recover: RFC 6298 2, srtt 0 before the first sample */
     hfi_us32 rto_us;             /* recover: without back-off */

@@ -231,7 +231,8 @@ typedef struct hfi_flight {
 
 _Static_assert(sizeof(hfi_flight) <= 256, "a flight block is at most 256 bytes");
 
-/* What a connection needs only if somebody watches it more closely than for silence; live owns it.
+/* What a connection needs only if somebody watches it more closely than for silence, or while urgent
+ * data is under way (tcp's fields); else live owns it.
  * In the block. */
 typedef struct hfi_watch {
     hfi_index listener; /* open's, while the connection is unaccepted */
@@ -254,9 +255,11 @@ typedef struct hfi_watch {
     uint16_t flags;             /* HFI_W_* */
     uint16_t peer_user_timeout; /* as on the wire (RFC 5482 3); 0 if never told */
     uint8_t doubt_reasons;
-    uint8_t passed;   /* HF_PASSED_*, told and still so */
-    uint8_t why;      /* hf_why since charged_ns */
-    hf_ns charged_ns; /* up to here the time is charged */
+    uint8_t passed;    /* HF_PASSED_*, told and still so */
+    uint8_t why;       /* hf_why since charged_ns */
+    hf_seq urgent_in;  /* tcp: the peer's urgent data ends before it, with HFI_W_URGENT_IN */
+    hf_seq urgent_out; /* tcp: and ours, with HFI_W_URGENT_OUT */
+    hf_ns charged_ns;  /* up to here the time is charged */
     hf_ns spent_ns[HF_WHY_COUNT];
 } hfi_watch;
 
@@ -274,6 +277,8 @@ enum {
     HFI_W_CHECK_OWED = 128,    /* the next probe is the open check */
     HFI_W_OPENED = 256,        /* seen ESTABLISHED: its clocks have begun */
     HFI_W_TELL_TIMEOUT = 1024, /* the next segment with room tells our user timeout */
+    HFI_W_URGENT_IN = 2048,    /* tcp: some of it is not read */
+    HFI_W_URGENT_OUT = 4096,   /* tcp: some of it is not acknowledged */
     HFI_W_REPEATED = 512       /* the SYN-ACK came again, and nothing else yet */
 };
 

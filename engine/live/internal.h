@@ -4,9 +4,6 @@
 
 #include "live/live.h"
 
-/* Takes a watch, unless the connection has one. False: none is free. */
-bool hfi_live_attach(hfi_ctx *ctx, hfi_conn *conn);
-
 /* Something may have happened: the clocks of the watch follow. May give the watch back. */
 void hfi_live_look(hfi_ctx *ctx, hfi_conn *conn);
 

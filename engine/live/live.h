@@ -85,6 +85,9 @@ bool hfi_live_excused(const hfi_ctx *ctx, const hfi_conn *conn);
 
 /* ---- Watches ---- */
 
+/* Takes a watch, unless the connection has one. False: none is free. */
+bool hfi_live_attach(hfi_ctx *ctx, hfi_conn *conn);
+
 /* Takes a watch if the options ask for one. False: none is free. */
 bool hfi_live_watch(hfi_ctx *ctx, hfi_conn *conn);
 

@@ -54,7 +54,8 @@ void hfi_live_look(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_live_account(ctx, conn, watch);
     hfi_live_bounds_look(ctx, conn, watch);
     hfi_live_doubt_look(ctx, conn, watch);
-    if ((watch->flags & HFI_W_REPEATED) == 0 && !hfi_options_watch(hfi_options(ctx, conn)))
+    const uint32_t kept = HFI_W_REPEATED | HFI_W_URGENT_IN | HFI_W_URGENT_OUT;
+    if ((watch->flags & kept) == 0 && !hfi_options_watch(hfi_options(ctx, conn)))
         hfi_live_unwatch(ctx, conn);
 }
 

@@ -82,11 +82,12 @@ void hfi_open_take_syn(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
     const hfi_tcp_options *options = &seg->options;
     const uint32_t our_mss = conn->mss, window = conn->rcv_adv - conn->rcv_nxt;
     hfi_receive_begin(ctx, conn, seg->seq);
+    hfi_receive_heard(conn, ctx->arrival);
     conn->rcv_adv = conn->rcv_nxt + window; /* what our SYN promised */
     if ((options->present & HFI_OPT_TIMESTAMPS) != 0) {
         conn->flags |= HFI_F_TIMESTAMPS;
         conn->ts_recent = options->ts_value;
-        conn->ts_recent_at = ctx->now_tick;
+        conn->ts_recent_at = ctx->now_tick >> HFI_TS_AGE_SHIFT & HFI_TS_AGE_MASK;
     }
     if ((options->present & HFI_OPT_SACK_PERMITTED) != 0) conn->flags |= HFI_F_SACK;
     if ((options->present & HFI_OPT_WSCALE) != 0) {

@@ -69,7 +69,12 @@ bool hfi_receive_paws_rejects(const hfi_ctx *ctx, const hfi_conn *conn, const hf
     if (!hf_seq_lt(seg->options.ts_value, conn->ts_recent)) return false;
     /* RFC 7323 5.5: after 24 days ts_recent says nothing; the peer's clock may have gone round. */
     const uint64_t day_ticks = UINT64_C(86400) * HF_SECOND / HFI_TICK_NS;
-    return (uint32_t)(ctx->now_tick - conn->ts_recent_at) < 24 * day_ticks;
+    const uint32_t age = (ctx->now_tick >> HFI_TS_AGE_SHIFT) - conn->ts_recent_at;
+    return (age & HFI_TS_AGE_MASK) < 24 * day_ticks >> HFI_TS_AGE_SHIFT;
+}
+
+void hfi_receive_heard(hfi_conn *conn, const hfi_arrival *arrival) {
+    conn->heard_ttl = arrival->ttl;
 }
 
 void hfi_receive_timestamp(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
@@ -81,7 +86,7 @@ void hfi_receive_timestamp(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg
     if (hf_seq_lt(seg->options.ts_value, conn->ts_recent)) return;
     if (!hf_seq_le(seg->seq, conn->last_ack_sent)) return;
     conn->ts_recent = seg->options.ts_value;
-    conn->ts_recent_at = ctx->now_tick;
+    conn->ts_recent_at = ctx->now_tick >> HFI_TS_AGE_SHIFT & HFI_TS_AGE_MASK;
 }
 
 /* ---- Placing bytes ---- */

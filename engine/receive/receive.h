@@ -43,6 +43,9 @@ bool hfi_receive_acceptable(const hfi_conn *conn, const hfi_tcp_view *seg);
 /* Whether the timestamp is too old (RFC 7323 5.3), with the rule for idle of 24 days. */
 bool hfi_receive_paws_rejects(const hfi_ctx *ctx, const hfi_conn *conn, const hfi_tcp_view *seg);
 
+/* An acceptable segment has come: with which TTL (or hop limit), so that a RST can be compared. */
+void hfi_receive_heard(hfi_conn *conn, const hfi_arrival *arrival);
+
 /* RFC 7323 4.3: remembers TSval of a segment that covers the last ACK. Only after acceptance. */
 void hfi_receive_timestamp(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
 

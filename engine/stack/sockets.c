@@ -185,6 +185,13 @@ hf_err hf_send(hf_engine *engine, hf_conn handle, const void *data, size_t bytes
     return conn != NULL ? hfi_tcp_send(&e->ctx, conn, data, bytes, ret_taken) : HF_STALE;
 }
 
+hf_err hf_send_urgent(hf_engine *engine, hf_conn handle, const void *data, size_t bytes,
+                      size_t *ret_taken) {
+    hfi_engine *e = hfi_of(engine);
+    hfi_conn *conn = hfi_conn_of(e, handle);
+    return conn != NULL ? hfi_tcp_send_urgent(&e->ctx, conn, data, bytes, ret_taken) : HF_STALE;
+}
+
 hf_err hf_send_reserve(hf_engine *engine, hf_conn handle, void **ret_room, size_t *ret_bytes) {
     hfi_engine *e = hfi_of(engine);
     hfi_conn *conn = hfi_conn_of(e, handle);

@@ -235,6 +235,7 @@ void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *re
     ret->hung_notice_by_ns = hfi_live_hung_notice_by(ctx, conn).at_ns;
     ret->bounds_passed = hfi_has(conn, HFI_F_WATCHED) ? hfi_watch_of(ctx, conn)->passed : 0;
     hfi_live_doubt(ctx, conn, &ret->doubt);
+    ret->urgent_bytes = hfi_tcp_urgent_bytes(ctx, conn);
     ret->user_timeout_ns = hfi_live_user_timeout_ns(ctx, conn);
     ret->peer_user_timeout_ns = hfi_live_peer_user_timeout_ns(ctx, conn);
     ret->detect_within_ns = hfi_live_bound_ns(ctx, conn);

@@ -37,8 +37,11 @@ void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
         ret->tcp.options.ts_value = ctx->now_tick + conn->ts_offset;
         ret->tcp.options.ts_echo = conn->ts_recent;
     }
-    if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED)) && tells_user_timeout(ctx, conn, ret))
-        hfi_live_user_timeout_tell(ctx, conn, &ret->tcp.options);
+    if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED))) {
+        if (tells_user_timeout(ctx, conn, ret))
+            hfi_live_user_timeout_tell(ctx, conn, &ret->tcp.options);
+        hfi_tcp_urgent_tell(ctx, conn, &ret->tcp);
+    }
     const bool told = has_room_for_sack(conn, ret);
     if (told) hfi_receive_sack(ctx, conn, &ret->tcp.options);
     /* An ACK that is due because of a gap then follows without data, as it must to count as a
@@ -79,6 +82,7 @@ static bool emit_handshake(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
 static bool emit_data(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
     const uint16_t wanted = HFI_P_DATA | HFI_P_RESEND | HFI_P_TAIL_PROBE;
     if ((conn->pending & wanted) == 0) return false;
+    if (HFI_UNLIKELY(hfi_tcp_urgent_waits(ctx, conn))) super_max = conn->mss;
     const hf_seq before = conn->snd_nxt;
     if (!hfi_send_next(ctx, conn, super_max, ret)) {
         conn->pending &= (uint16_t) ~(wanted | HFI_P_OVERRIDE);

@@ -205,6 +205,7 @@ static hf_cause check_ack(step *s) {
         conn->state == HF_SYN_RECEIVED ? ack_in_syn_received(s) : check_ack_range(s);
     if (cause != HF_CAUSE_NONE) return cause;
     hfi_live_heard(ctx, conn);
+    hfi_receive_heard(conn, s->arrival);
     hfi_open_gate_heard(conn);
     hfi_receive_timestamp(ctx, conn, s->seg);
     if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED))) hfi_live_user_timeout_heard(ctx, conn, s->seg);
@@ -225,16 +226,6 @@ static hf_cause check_ack(step *s) {
     hfi_send_acked(ctx, conn);
     take_window(s, window_changed);
     return fin_too ? fin_acked(s) : HF_CAUSE_NONE;
-}
-
-/* ---- Sixth: URG. RFC 6093: the data stays in line, the application is told. ---- */
-
-static void note_urgent(step *s) {
-    if ((s->seg->flags & HFI_TCP_URG) == 0 || s->seg->urgent == 0 ||
-        !hfi_may_receive(s->conn->state))
-        return;
-    s->conn->flags |= HFI_F_URGENT;
-    hfi_conn_event(s->ctx, s->conn, HF_EVENT_URGENT);
 }
 
 /* ---- Seventh: data ---- */
@@ -308,7 +299,7 @@ static hf_cause run(step *s) {
     if (cause == HF_CAUSE_NONE) cause = check_syn(s);
     if (cause == HF_CAUSE_NONE) cause = check_ack(s);
     if (cause != HF_CAUSE_NONE) return cause;
-    note_urgent(s);
+    hfi_tcp_urgent_heard(s->ctx, s->conn, s->seg); /* sixth */
     cause = take_data(s);
     if (cause != HF_CAUSE_NONE) return cause;
     check_fin(s);

@@ -61,6 +61,25 @@ void hfi_tcp_try_free(hfi_ctx *ctx, hfi_conn *conn);
 /* What has this key: a connection, a SYN entry or TIME_WAIT (not a listener), or HFI_NONE. */
 uint32_t hfi_tcp_find(const hfi_ctx *ctx, const hfi_flow_key *key);
 
+/* ---- Urgent data: urgent.c ---- */
+
+/* As hfi_tcp_send; the mark is after what was taken. HF_NO_MEMORY: no watch is free. */
+hf_err hfi_tcp_send_urgent(hfi_ctx *ctx, hfi_conn *conn, const void *data, size_t bytes,
+                           size_t *ret_taken);
+
+/* True while ours is not all acknowledged: then segments leave one by one, as each has its own pointer. */
+bool hfi_tcp_urgent_waits(const hfi_ctx *ctx, const hfi_conn *conn);
+void hfi_tcp_urgent_tell(const hfi_ctx *ctx, const hfi_conn *conn, hfi_tcp_view *seg);
+
+/* RFC 9293 3.10.7.4, sixth step. */
+void hfi_tcp_urgent_heard(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
+
+/* Bytes still to be read, arrived or not, up to the peer's mark. */
+uint32_t hfi_tcp_urgent_bytes(const hfi_ctx *ctx, const hfi_conn *conn);
+
+/* Marks that were passed are forgotten; of a connection with a watch. */
+void hfi_tcp_urgent_look(const hfi_ctx *ctx, const hfi_conn *conn);
+
 /* ---- Calls ---- */
 
 /* OPEN, active. A local_port of 0 in the key is chosen (RFC 6056). HF_NO_PORT, HF_TUPLE_IN_USE,

@@ -43,6 +43,7 @@ void hfi_tcp_settle(hfi_ctx *ctx, hfi_conn *conn) {
         hfi_tcp_take_unread(ctx);
         return;
     }
+    if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED))) hfi_tcp_urgent_look(ctx, conn);
     hfi_live_plan(ctx, conn);
     hfi_tick next = 0;
     const uint32_t timer = earliest(ctx, conn, &next);

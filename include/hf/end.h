@@ -32,12 +32,24 @@ typedef enum hf_end_who {
 
 typedef enum hf_reset_by { HF_RESET_BY_NOBODY, HF_RESET_BY_US, HF_RESET_BY_PEER } hf_reset_by;
 
-/* The header of the segment that ended the connection, and what was expected when it came: an RST
- * with seq == rcv_nxt and the usual ttl is the peer's, one of another ttl may be a middlebox's. */
+/* What speaks against an RST being the peer's. Each is a doubt, never a proof: a host may give its RSTs
+ * another TTL than its data, and a middlebox that knows the connection can imitate all of it. */
+enum {
+    HF_RST_TTL_UNLIKE = 1, /* TTL or hop limit: two or more off from the peer's last segment */
+    HF_RST_ACK_UNLIKE = 2, /* it acknowledges what was never sent, or longer ago than a window */
+    HF_RST_STAMP_UNLIKE =
+        4 /* its timestamp is older than the peer's last, or echoes none of ours */
+};
+
+/* The header of the segment that ended the connection, and what was expected when it came. An RST had
+ * seq == rcv_nxt, else it would have ended nothing (RFC 5961 3.2): a stranger who does not see the
+ * traffic must guess that one number of 2^32. Who sees it, a middlebox, need not guess. */
 typedef struct hf_end_segment {
     bool present; /* it was a segment that ended it, not a timer or a call */
     uint8_t flags, ttl;
-    uint16_t window; /* as on the wire */
+    uint8_t usual_ttl; /* of the last acceptable segment before; 0: there was none */
+    uint16_t window;   /* as on the wire */
+    uint16_t doubts;   /* of an RST: HF_RST_*; 0: nothing speaks against it */
     uint32_t seq, ack;
     uint32_t rcv_nxt, rcv_window; /* ours, then */
 } hf_end_segment;

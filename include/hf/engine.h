@@ -100,7 +100,7 @@ enum {
     HF_EVENT_ALL_ACKED = 2048,   /* everything sent is acknowledged */
     HF_EVENT_SOFT_ERROR = 4096,  /* ICMP trouble, the connection stays: hf_conn_status */
     HF_EVENT_BOUND = 16384,      /* a bound that only reports: hf_conn_status.bounds_passed */
-    HF_EVENT_URGENT = 8192,      /* the peer points at urgent data (RFC 6093: it stays in line) */
+    HF_EVENT_URGENT = 8192,      /* the peer marks urgent data, or moves the mark: hf_conn_status */
     HF_EVENT_SYN = 65536,        /* a listener has a SYN to answer: hf_pending_next */
     HF_EVENT_DRAINED = 131072    /* a listener has finished: hf_listener_drain */
 };

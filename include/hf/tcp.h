@@ -169,6 +169,14 @@ hf_err hf_listener_status_get(const hf_engine *engine, hf_listener listener,
  * a close of our side, HF_ENDED. */
 hf_err hf_send(hf_engine *engine, hf_conn conn, const void *data, size_t bytes, size_t *ret_taken);
 
+/* As hf_send, and the end of what was taken becomes the urgent mark (RFC 9293 3.8.5): the peer's
+ * application is told that the stream is urgent up to there, at once even if the data itself has to
+ * wait. The data stays in line. Only for protocols that have it from old times (telnet, rlogin): new
+ * ones should not (SHLD-13, RFC 6093). Takes a watch (hf_config.watches) until it is acknowledged;
+ * HF_NO_MEMORY if none is free. */
+hf_err hf_send_urgent(hf_engine *engine, hf_conn conn, const void *data, size_t bytes,
+                      size_t *ret_taken);
+
 /* Lends room in the queue, at least 1 byte and often a whole chunk; write there, then commit what
  * was written before any other call on the connection and before the next step. */
 hf_err hf_send_reserve(hf_engine *engine, hf_conn conn, void **ret_room, size_t *ret_bytes);
@@ -273,6 +281,9 @@ typedef struct hf_conn_status {
     hf_doubt doubt;
     hf_ns user_timeout_ns;      /* in force; 0 is off */
     hf_ns peer_user_timeout_ns; /* as the peer told it last (RFC 5482); 0 if never */
+    uint32_t
+        urgent_bytes; /* to be read up to the peer's urgent mark, arrived or not (MUST-33); 0 if
+                                   none is ahead, or three quarters of the watches were in use */
 } hf_conn_status;
 
 hf_err hf_conn_status_get(const hf_engine *engine, hf_conn conn, hf_conn_status *ret_status);
