@@ -28,7 +28,7 @@ typedef struct peer_segment {
     hf_ns at_ns;
     uint32_t packet_bytes;
     uint8_t ttl, traffic_class;
-    hf_addr destination;
+    hf_addr source, destination;
     uint8_t first_byte;
 } peer_segment;
 
@@ -159,6 +159,7 @@ static inline void peer_take_frame(peer *p, const hf_frame *frame) {
     out->packet_bytes = bytes;
     out->ttl = ip.ttl;
     out->traffic_class = ip.traffic_class;
+    out->source = ip.source;
     out->destination = ip.destination;
     out->first_byte = out->tcp.payload_bytes > 0 ? tcp[out->tcp.header_bytes] : 0;
     p->out_count++;

@@ -167,6 +167,33 @@ static void a_connection_survives_a_neighbour_that_comes_back(void **state) {
     assert_int_equal(got, 10);
 }
 
+/* RFC 9293 MUST-20: at R1 the network layer is advised that the way may be dead, and asks anew for a
+ * neighbour that it took for reachable. */
+static bool lose_ip(net *n, int from, const net_frame *f) {
+    (void)n, (void)from;
+    return f->data[12] == 8 && f->data[13] == 0;
+}
+
+static void repeated_time_outs_make_the_next_hop_doubtful(void **state) {
+    net *n = *state;
+    const hf_listener listener = net_listen(n, 1);
+    const hf_conn client = net_connect(n, 0, net_addr4(1), NULL);
+    net_run(n, 20 * HF_MS);
+    hf_conn server;
+    hf_accept(&n->engine[1], listener, &server);
+    const uint32_t before = n->arps[0];
+    n->drop = lose_ip;
+    size_t taken;
+    hf_send(&n->engine[0], client, "x", 1, &taken);
+    net_run(n, 600 * HF_MS); /* one time-out, or two */
+    assert_int_equal(n->arps[0], before);
+    net_run(n, 10 * HF_SECOND);
+    assert_true(net_count(n, 0, HF_CAUSE_UNHEARD_WARNING) > 0);
+    assert_true(n->arps[0] > before);
+    assert_int_equal(net_state(n, 0, client), HF_ESTABLISHED);
+    n->drop = NULL;
+}
+
 static void talking_peers_need_no_more_questions(void **state) {
     net *n = *state;
     const hf_listener listener = net_listen(n, 1);
@@ -385,6 +412,7 @@ int main(void) {
         WITH_NET(a_bound_holds_when_an_idle_peer_is_cut_from_the_link),
         WITH_NET(a_bound_holds_when_the_peer_is_cut_with_data_in_flight),
         WITH_NET(a_connection_survives_a_neighbour_that_comes_back),
+        WITH_NET(repeated_time_outs_make_the_next_hop_doubtful),
         WITH_NET(talking_peers_need_no_more_questions),
         WITH_NET(an_answer_without_connection_goes_back_where_the_frame_came_from),
         WITH_NET(a_flood_of_forged_syns_asks_for_no_neighbour),

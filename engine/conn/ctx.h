@@ -286,7 +286,9 @@ enum {
  * can read); reply owns it. In the block. */
 typedef struct hfi_reply_bucket {
     hfi_tick at;
-    uint32_t tokens;
+    uint16_t tokens;
+    uint16_t weight; /* by how much its prefix asks more than all others that fall here */
+    uint32_t prefix; /* hashed */
 } hfi_reply_bucket;
 
 #define HFI_REPLY_BUCKETS 64

@@ -51,7 +51,10 @@ hfi_departure hfi_open_syn_ack(hfi_ctx *ctx, const hfi_syn_entry *entry, uint32_
     ret.tcp.options.ts_echo = entry->ts_recent;
     ret.chunk = HFI_NONE;
     ret.conn = HFI_NONE;
-    ret.ttl = 64;
+    const hf_tcp_options *options =
+        &ctx->option_sets[ctx->listeners[entry->listener].options].value;
+    ret.ttl = options->ttl != 0 ? options->ttl : 64;
+    ret.traffic_class = options->traffic_class;
     ret.cause = cause;
     return ret;
 }

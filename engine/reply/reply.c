@@ -4,6 +4,9 @@
 #define TOKENS_PER_SECOND 1000u
 #define TOKENS_BURST 128u
 
+/* How soon a bucket whose prefix has fallen silent goes to another: what that one gets more, once. */
+#define WEIGHT_MAX 256u
+
 void hfi_reply_init(hfi_ctx *ctx) {
     for (uint32_t i = 0; i < HFI_REPLY_BUCKETS; i++)
         ctx->root->reply_buckets[i].at = ctx->now_tick - 1000; /* a second's tokens */
@@ -36,7 +39,7 @@ hfi_departure hfi_reply_reset(const hfi_arrival *arrival, hf_cause cause) {
     return reply;
 }
 
-static hfi_reply_bucket *bucket_of(hfi_ctx *ctx, const hf_addr *source) {
+static uint64_t prefix_hash(const hfi_ctx *ctx, const hf_addr *source) {
     uint64_t words[2];
     hf_addr prefix = *source;
     if (hf_addr_is4(source))
@@ -44,19 +47,41 @@ static hfi_reply_bucket *bucket_of(hfi_ctx *ctx, const hf_addr *source) {
     else
         memset(prefix.bytes + 8, 0, 8);
     memcpy(words, prefix.bytes, 16);
-    return &ctx->root->reply_buckets[hfi_siphash13_words(ctx->root->jitter_key, words, 2) %
-                                     HFI_REPLY_BUCKETS];
+    return hfi_siphash13_words(ctx->root->jitter_key, words, 2);
+}
+
+static uint16_t fresh_tokens(hfi_ctx *ctx) {
+    return (uint16_t)(TOKENS_BURST + hfi_random(ctx) % TOKENS_BURST);
+}
+
+static void refill_replies(hfi_ctx *ctx, hfi_reply_bucket *bucket) {
+    const uint32_t age = ctx->now_tick - bucket->at;
+    const uint64_t brought = (uint64_t)age * TOKENS_PER_SECOND / 977; /* ticks a second */
+    if (brought == 0) return;
+    bucket->tokens = (uint16_t)hfi_min64(bucket->tokens + brought, fresh_tokens(ctx));
+    bucket->at = ctx->now_tick;
+}
+
+/* Who holds the bucket: the prefix that asks more than all others together, by a majority vote that
+ * needs one counter. The others are bystanders. */
+static bool is_holder(hfi_ctx *ctx, hfi_reply_bucket *bucket, uint32_t prefix) {
+    if (bucket->prefix == prefix) {
+        if (bucket->weight < WEIGHT_MAX) bucket->weight++;
+        return true;
+    }
+    if (bucket->weight > 0) {
+        bucket->weight--;
+        return false;
+    }
+    *bucket = (hfi_reply_bucket){ctx->now_tick, fresh_tokens(ctx), 1, prefix};
+    return true;
 }
 
 bool hfi_reply_allowed(hfi_ctx *ctx, const hf_addr *source) {
-    hfi_reply_bucket *bucket = bucket_of(ctx, source);
-    const uint32_t age = ctx->now_tick - bucket->at;
-    const uint64_t refill = (uint64_t)age * TOKENS_PER_SECOND / 977; /* ticks a second */
-    if (refill > 0) {
-        const uint32_t size = TOKENS_BURST + hfi_random(ctx) % TOKENS_BURST;
-        bucket->tokens = (uint32_t)hfi_min64(bucket->tokens + refill, size);
-        bucket->at = ctx->now_tick;
-    }
+    const uint64_t hash = prefix_hash(ctx, source);
+    hfi_reply_bucket *bucket = &ctx->root->reply_buckets[hash % HFI_REPLY_BUCKETS];
+    if (!is_holder(ctx, bucket, (uint32_t)(hash >> 32))) return true;
+    refill_replies(ctx, bucket);
     if (bucket->tokens == 0) {
         hfi_count(ctx, HF_CAUSE_DROP_REPLY_LIMIT);
         return false;

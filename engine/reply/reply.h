@@ -3,7 +3,11 @@
  *
  * Replies to one source prefix (IPv4 /24, IPv6 /64) are limited by a bucket whose size is random
  * within a factor of two, so that nobody can count what others make us send (CVE-2016-5696, RFC
- * 5961 7). */
+ * 5961 7). There are 64 buckets, by a keyed hash of the prefix. A bucket is held by the prefix that
+ * asks more than all others that fall into it; only that one is limited. So a flood of one prefix
+ * leaves every other its answers, and a flood of many, of whom none asks much, leaves all of them
+ * theirs: else spoofed SYNs would keep honest clients from their cookies. What a stranger's bucket
+ * does nobody else can see. */
 #ifndef HFI_REPLY_H
 #define HFI_REPLY_H
 
