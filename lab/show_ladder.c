@@ -163,10 +163,9 @@ static bool wanted(const lab_record *record, bool trace) {
     case HF_TRACE_STATE:
     case HF_TRACE_GAP: return true;
     case HF_TRACE_NOTE:
-        return trace ||
-               (record->cause != HF_CAUSE_RTO_ARMED && record->cause != HF_CAUSE_RTO_BACKED_OFF &&
-                record->cause != HF_CAUSE_BOUND_RAISED &&
-                record->cause != HF_CAUSE_UNHEARD_WARNING);
+        return trace || (record->cause != HF_CAUSE_RTO_BACKED_OFF &&
+                         record->cause != HF_CAUSE_BOUND_RAISED &&
+                         record->cause != HF_CAUSE_UNHEARD_WARNING);
     case HF_TRACE_TIMER_ARMED:
     case HF_TRACE_TIMER_FIRED: return trace;
     case HF_TRACE_FRAME_SENT:

@@ -59,7 +59,9 @@ end
 -- Two hosts, a cable, a listener; `serve` gets what the server accepts.
 function world.pair(with, listen, connect)
     local pair = { client = host("client", world.limits(with)), server = host("server", world.limits(with)) }
-    pair.cable = link(pair.client, pair.server, { delay = world.s(world.number_of(with, "rtt", 0.05) / 2000), unseen = true })
+    pair.cable = link(pair.client, pair.server, {
+        delay = world.s(world.number_of(with, "rtt", 0.05) / 2000), unseen = true, strip_timestamps = with.timestamps == "no" or nil,
+    })
     pair.server:listen(7000, listen)
     pair.c = pair.client:connect(pair.server, 7000, connect)
     return pair

@@ -40,8 +40,14 @@ add_test(NAME on_linux_refuses COMMAND ${CMAKE_SOURCE_DIR}/tests/on_linux/refuse
   WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 set_tests_properties(on_linux_refuses PROPERTIES SKIP_RETURN_CODE 77)
 
-# What Linux did against what the profile "linux" predicts; docs/AGREEMENT.md is this run's table.
-add_test(NAME agreement COMMAND ${CMAKE_SOURCE_DIR}/tools/agreement --check $<TARGET_FILE:holdfast_cli>)
+# What Linux did against what the profile "linux" predicts; docs/AGREEMENT.md is this run's table. Slow builds leave out
+# the bursts of thousands, and so have no table to compare.
+if(slow)
+  add_test(NAME agreement COMMAND holdfast_cli lab tests/agreement.lua -p bursts=0 --quiet --expectations
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+else()
+  add_test(NAME agreement COMMAND ${CMAKE_SOURCE_DIR}/tools/agreement --check $<TARGET_FILE:holdfast_cli>)
+endif()
 
 add_test(NAME lab_cli COMMAND ${CMAKE_SOURCE_DIR}/tests/lab_cli $<TARGET_FILE:holdfast_cli>
   ${CMAKE_SOURCE_DIR}/tests/scenarios)

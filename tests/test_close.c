@@ -39,6 +39,7 @@ static void a_close_goes_on_alone_at_its_deadline(void **state) {
     assert_int_equal(end.bytes_thrown, 0);
     assert_int_equal(end.state, HF_FIN_WAIT_1);
     assert_int_equal(peer_count(&p, HF_CAUSE_CLOSE_DETACHED), 1);
+    assert_int_equal(peer_count(&p, HF_CAUSE_BY_DETACH), 1);
     p.ack += 120;
     peer_says(&p, HFI_TCP_ACK, 0);
     assert_int_equal(peer_conn_end(&p).bytes_acked, 120); /* how far it is by now */

@@ -427,6 +427,18 @@ static void datagrams_with_wrong_lengths_or_sums_are_dropped(void **state) {
 
 /* ---- Fragments. ---- */
 
+/* The piece of an IPv4 packet from host 1 to host 0 that begins at `at`; the number of the packet is `id`. */
+static uint32_t fragment(uint8_t *packet, uint8_t protocol, uint16_t id, uint32_t at, bool more,
+                         const uint8_t *data, uint32_t bytes) {
+    const hf_addr from = net_addr4(1), to = net_addr4(0);
+    hfi_ip4_build(packet, &from, &to, protocol, 64, 0, id, false, bytes);
+    hfi_store16(packet + 6, (uint16_t)(at / 8 | (more ? 0x2000 : 0)));
+    hfi_store16(packet + 10, 0);
+    hfi_csum_store(packet + 10, hfi_csum_add(0, packet, 20));
+    memcpy(packet + 20, data, bytes);
+    return 20 + bytes;
+}
+
 static void a_datagram_in_fragments_arrives_whole(void **state) {
     net *n = *state;
     const hf_udp socket = net_udp_open(n, 0, 4000);
@@ -438,12 +450,8 @@ static void a_datagram_in_fragments_arrives_whole(void **state) {
     hfi_udp_csum_store(datagram, hfi_csum_add(pseudo, datagram, 5008));
     for (uint32_t at = 0; at < 5008; at += 1480) {
         const uint32_t bytes = 5008 - at < 1480 ? 5008 - at : 1480;
-        hfi_ip4_build(packet, &from, &to, HFI_IP_UDP, 64, 0, 77, false, bytes);
-        hfi_store16(packet + 6, (uint16_t)(at / 8 | (at + bytes < 5008 ? 0x2000 : 0)));
-        hfi_store16(packet + 10, 0);
-        hfi_csum_store(packet + 10, hfi_csum_add(0, packet, 20));
-        memcpy(packet + 20, datagram + at, bytes);
-        net_inject(n, 0, packet, 20 + bytes);
+        net_inject(n, 0, packet,
+                   fragment(packet, HFI_IP_UDP, 77, at, at + bytes < 5008, datagram + at, bytes));
         assert_int_equal(n->last_verdict[0],
                          at + bytes < 5008 ? HF_CAUSE_TOOK_FRAGMENT : HF_CAUSE_TOOK_DATAGRAM);
     }
@@ -457,6 +465,72 @@ static void a_datagram_in_fragments_arrives_whole(void **state) {
 
 #define WITH_NET(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define WITH_IP(f) cmocka_unit_test_setup_teardown(f, setup_ip, teardown)
+
+static void fragments_that_contradict_each_other_are_dropped(void **state) {
+    net *n = *state;
+    static const uint8_t data[800];
+    uint8_t packet[900];
+    net_inject(n, 0, packet, fragment(packet, HFI_IP_UDP, 5, 0, true, data, 404));
+    assert_int_equal(n->last_verdict[0],
+                     HF_CAUSE_DROP_FRAGMENT); /* not a multiple of 8, and more to come */
+    net_inject(n, 0, packet, fragment(packet, HFI_IP_UDP, 6, 0, true, data, 400));
+    assert_int_equal(n->last_verdict[0], HF_CAUSE_TOOK_FRAGMENT);
+    net_inject(n, 0, packet, fragment(packet, HFI_IP_UDP, 6, 392, false, data, 48));
+    assert_int_equal(n->last_verdict[0], HF_CAUSE_DROP_FRAGMENT_OVERLAP);
+}
+
+static void the_oldest_incomplete_packet_gives_way_to_one_more(void **state) {
+    net *n = *state;
+    static const uint8_t data[80];
+    uint8_t packet[100];
+    hf_config config;
+    net_config(&config);
+    for (uint16_t id = 0; id <= config.reassembly; id++) {
+        assert_int_equal(hf_cause_count(&n->engine[0], HF_CAUSE_DROP_FRAGMENT_EVICTED), 0);
+        net_inject(n, 0, packet, fragment(packet, HFI_IP_UDP, id, 0, true, data, 80));
+        assert_int_equal(n->last_verdict[0], HF_CAUSE_TOOK_FRAGMENT);
+    }
+    assert_int_equal(hf_cause_count(&n->engine[0], HF_CAUSE_DROP_FRAGMENT_EVICTED), 1);
+}
+
+static void an_echo_that_is_longer_than_the_link_takes_is_not_answered(void **state) {
+    net *n = *state;
+    static uint8_t request[1600];
+    uint8_t packet[1500];
+    request[0] = HFI_ICMP4_ECHO_REQUEST;
+    hfi_csum_store(request + HFI_ICMP_CSUM_OFFSET, hfi_csum_add(0, request, sizeof request));
+    net_inject(n, 0, packet, fragment(packet, HFI_IP_ICMP4, 9, 0, true, request, 1480));
+    net_inject(
+        n, 0, packet,
+        fragment(packet, HFI_IP_ICMP4, 9, 1480, false, request + 1480, sizeof request - 1480));
+    assert_int_equal(n->last_verdict[0], HF_CAUSE_DROP_REPLY_TOO_LONG);
+}
+
+static void a_transport_that_we_do_not_speak_is_dropped(void **state) {
+    net *n = *state;
+    static const uint8_t data[8];
+    uint8_t packet[40];
+    net_inject(n, 0, packet, fragment(packet, 132, 3, 0, false, data, 8)); /* SCTP */
+    assert_int_equal(n->last_verdict[0], HF_CAUSE_DROP_PROTOCOL);
+}
+
+static void datagrams_that_nobody_takes_fill_the_queue_and_no_more(void **state) {
+    net *n = *state;
+    const hf_addr to = net_addr4(1);
+    const hf_udp from = net_udp_open(n, 0, 0), lazy = net_udp_open(n, 1, 53);
+    uint8_t data[1000] = {0};
+    uint32_t sent = 0;
+    while (hf_cause_count(&n->engine[1], HF_CAUSE_DROP_UDP_FULL) == 0) {
+        assert_true(sent++ < 1000);
+        assert_int_equal(hf_udp_send(&n->engine[0], from, &to, 53, data, sizeof data), HF_OK);
+        net_run(n, 2 * HF_MS);
+    }
+    size_t bytes;
+    hf_udp_from sender;
+    uint32_t kept = 0;
+    while (hf_udp_receive(&n->engine[1], lazy, data, sizeof data, &bytes, &sender) == HF_OK) kept++;
+    assert_int_equal(kept, sent - 1);
+}
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -478,6 +552,11 @@ int main(void) {
         WITH_IP(what_claims_to_come_from_ourselves_is_dropped),
         WITH_IP(datagrams_with_wrong_lengths_or_sums_are_dropped),
         WITH_IP(a_datagram_in_fragments_arrives_whole),
+        WITH_IP(fragments_that_contradict_each_other_are_dropped),
+        WITH_IP(the_oldest_incomplete_packet_gives_way_to_one_more),
+        WITH_IP(an_echo_that_is_longer_than_the_link_takes_is_not_answered),
+        WITH_IP(a_transport_that_we_do_not_speak_is_dropped),
+        WITH_IP(datagrams_that_nobody_takes_fill_the_queue_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

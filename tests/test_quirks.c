@@ -326,6 +326,49 @@ static void a_small_machine_refuses_when_time_wait_holds_its_last_socket(void **
     }
 }
 
+/* ---- TIME_WAIT_KEEPS_PORT ---- */
+
+/* Our connect from the only port there is has ended, and we closed first. */
+static void leave_time_wait_on_the_only_port(peer *p, uint32_t quirk) {
+    hf_config config = peer_config();
+    config.quirks = quirk;
+    config.port_low = config.port_high = 40007;
+    peer_begin_with(p, &config, false);
+    peer_offers_everything(p);
+    peer_is_called(p);
+    peer_answers_call(p);
+    assert_int_equal(hf_close(&p->engine, p->conn, NULL), HF_OK);
+    peer_drain(p);
+    p->ack++;
+    peer_says(p, HFI_TCP_FIN | HFI_TCP_ACK, 0);
+    assert_int_equal(peer_count(p, HF_CAUSE_TIME_WAIT_STARTED), 1);
+    assert_int_equal(hf_release(&p->engine, p->conn), HF_OK);
+    peer_forget(p);
+}
+
+static void linux_keeps_a_port_in_time_wait_from_who_does_not_name_it(void **state) {
+    (void)state;
+    for (int quirk = 0; quirk < 2; quirk++) {
+        peer p;
+        leave_time_wait_on_the_only_port(&p, quirk == 1 ? HF_QUIRK_TIME_WAIT_KEEPS_PORT : 0);
+        hf_connect_options any = {.remote = p.them, .remote_port = 9000};
+        hf_connect_options named = any;
+        named.local_port = 40007;
+        assert_int_equal(hf_connect(&p.engine, &any, &p.conn), HF_NO_PORT);
+        if (quirk == 1) { /* who names it has it at once: timestamps guard the pair */
+            peer_run(&p, 30 * HF_SECOND);
+            assert_int_equal(hf_connect(&p.engine, &any, &p.conn), HF_NO_PORT);
+            assert_int_equal(hf_connect(&p.engine, &named, &p.conn), HF_OK);
+        } else {
+            assert_int_equal(hf_connect(&p.engine, &named, &p.conn), HF_TUPLE_IN_USE);
+            peer_run(&p, 1100 * HF_MS);
+            assert_int_equal(hf_connect(&p.engine, &any, &p.conn), HF_OK);
+        }
+        assert_int_equal(peer_count(&p, HF_CAUSE_TIME_WAIT_REUSED), 1);
+        peer_end(&p);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linux_keeps_one_connection_more_than_the_backlog),
@@ -341,6 +384,7 @@ int main(void) {
         cmocka_unit_test(a_linger_time_that_is_not_supported_resets),
         cmocka_unit_test(keepalive_watches_a_closed_window_unless_it_stops_for_data),
         cmocka_unit_test(a_small_machine_refuses_when_time_wait_holds_its_last_socket),
+        cmocka_unit_test(linux_keeps_a_port_in_time_wait_from_who_does_not_name_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -181,6 +181,35 @@ static void syn_with_fin_or_rst_is_dropped_in_every_state(void **state) {
     }
 }
 
+/* RFC 9293 3.10.7.3, fifth step: neither SYN nor RST. */
+static void an_ack_without_syn_does_not_answer_our_syn(void **state) {
+    (void)state;
+    peer p;
+    peer_begin(&p);
+    peer_reach(&p, HF_SYN_SENT);
+    peer_sends(&p, HFI_TCP_ACK, p.seq, p.ack, 5);
+    assert_int_equal(p.verdict.cause, HF_CAUSE_DROP_SYN_SENT_NO_SYN);
+    peer_expect_nothing(&p);
+    assert_int_equal(peer_state(&p), HF_SYN_SENT);
+    peer_answers_call(&p);
+    peer_end(&p);
+}
+
+static void a_segment_from_or_to_port_0_is_dropped(void **state) {
+    (void)state;
+    peer p;
+    peer_begin(&p);
+    peer_listens_with(&p, &(hf_listen_options){.port = 80});
+    p.their_port = 0;
+    peer_sends(&p, HFI_TCP_SYN, p.seq, 0, 0);
+    assert_int_equal(p.verdict.cause, HF_CAUSE_DROP_TCP_PORT_ZERO);
+    p.their_port = 4321, p.our_port = 0;
+    peer_sends(&p, HFI_TCP_SYN, p.seq, 0, 0);
+    assert_int_equal(p.verdict.cause, HF_CAUSE_DROP_TCP_PORT_ZERO);
+    peer_expect_nothing(&p);
+    peer_end(&p);
+}
+
 /* RFC 9293 3.10.7.4, seventh step: after the peer's FIN no data can come, and none is taken. */
 static void data_after_the_peers_fin_is_not_delivered(void **state) {
     (void)state;
@@ -203,6 +232,8 @@ int main(void) {
         cmocka_unit_test(each_unacceptable_segment_but_rst_is_answered_with_where_we_are),
         cmocka_unit_test(a_segment_without_flags_is_dropped_in_every_state),
         cmocka_unit_test(syn_with_fin_or_rst_is_dropped_in_every_state),
+        cmocka_unit_test(an_ack_without_syn_does_not_answer_our_syn),
+        cmocka_unit_test(a_segment_from_or_to_port_0_is_dropped),
         cmocka_unit_test(data_after_the_peers_fin_is_not_delivered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

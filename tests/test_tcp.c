@@ -280,6 +280,17 @@ static void who_came_late_still_talks_without_waiting(void **state) {
     rig_end(&r);
 }
 
+static void a_clock_that_steps_back_is_counted_and_not_followed(void **state) {
+    (void)state;
+    rig r;
+    rig_init(&r);
+    hf_engine_step(&r.engine[0], 9 * HF_SECOND, NULL, 0, NULL);
+    hf_engine_step(&r.engine[0], 7 * HF_SECOND, NULL, 0, NULL);
+    assert_int_equal(hf_engine_now(&r.engine[0]), 9 * HF_SECOND);
+    assert_int_equal(hf_cause_count(&r.engine[0], HF_CAUSE_TIME_WENT_BACK), 1);
+    rig_end(&r);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handshake_takes_three_segments_and_both_are_established),
@@ -295,6 +306,7 @@ int main(void) {
         cmocka_unit_test(slots_of_ended_connections_are_used_again),
         cmocka_unit_test(who_came_late_still_talks_without_waiting),
         cmocka_unit_test(a_port_is_listened_on_once_an_address),
+        cmocka_unit_test(a_clock_that_steps_back_is_counted_and_not_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

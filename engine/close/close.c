@@ -77,6 +77,7 @@ void hfi_close_peer_closed(hfi_ctx *ctx, hfi_conn *conn) {
 static void detach(hfi_ctx *ctx, hfi_conn *conn) {
     const bool quiet = conn->state == HF_FIN_WAIT_2;
     hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_CLOSE_DETACHED, hfi_held(conn), 0);
+    hfi_count(ctx, HF_CAUSE_BY_DETACH);
     limit(ctx, conn, quiet ? ctx->limits->fin_wait_2_ns : ctx->limits->orphan_ns);
     conn->close_how = (conn->close_how & HFI_CLOSE_DRAIN) | HFI_CLOSE_TOLD;
     hfi_conn_event(ctx, conn, HF_EVENT_END);

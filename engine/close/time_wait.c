@@ -460,17 +460,19 @@ bool hfi_tw_cookie_is_new(const hfi_ctx *ctx, uint32_t ref, const hfi_tcp_view *
 
 /* When our own connect may have the pair: our TSval has grown since the last segment of the old
  * incarnation only after a tick (RFC 6191), else when the entry's time is over. */
-static hfi_tick reusable_at(const hfi_ctx *ctx, const hfi_time_wait *entry) {
+static hfi_tick reusable_at(const hfi_ctx *ctx, const hfi_time_wait *entry, bool named) {
     if (entry->kind == HFI_TW_COOKIE) return ctx->now_tick; /* CLOSED: it fends off an old ACK */
+    const bool guarded = entry->kind == HFI_TW_TIMESTAMPS;
+    if (hfi_quirk(ctx, HF_QUIRK_TIME_WAIT_KEEPS_PORT))
+        return named && guarded ? ctx->now_tick : entry->until;
     const hfi_tick began = entry->until - hfi_tick_deadline(ctx->limits->msl2_ns);
     const hfi_tick after_second = began + 1000;
-    const bool guarded = entry->kind == HFI_TW_TIMESTAMPS;
     return guarded && hfi_tick_lt(after_second, entry->until) ? after_second : entry->until;
 }
 
 hf_ns hfi_tw_free_at(const hfi_ctx *ctx, uint32_t ref) {
     const hfi_time_wait *entry = &family_of(ctx, is_ip6(ref)).entries[index_of(ref)];
-    const hfi_tick at = reusable_at(ctx, entry);
+    const hfi_tick at = reusable_at(ctx, entry, false);
     return hfi_tick_le(at, ctx->now_tick) ? ctx->now_ns : hfi_tick_near_ns(at, ctx->now_ns);
 }
 
@@ -478,12 +480,13 @@ bool hfi_tw_is_fin_wait_2(const hfi_ctx *ctx, uint32_t ref) {
     return family_of(ctx, is_ip6(ref)).entries[index_of(ref)].kind == HFI_TW_FIN_WAIT_2;
 }
 
-bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *ret_isn) {
+bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, bool named,
+                  hf_seq *ret_isn) {
     const family f = family_of(ctx, is_ip6(ref));
     const hfi_time_wait *entry = &f.entries[index_of(ref)];
     const bool cookie = entry->kind == HFI_TW_COOKIE;
     const bool lets_go = cookie || entry->kind == HFI_TW_TIMESTAMPS;
-    if (!lets_go || hfi_tick_lt(ctx->now_tick, reusable_at(ctx, entry))) return false;
+    if (!lets_go || hfi_tick_lt(ctx->now_tick, reusable_at(ctx, entry, named))) return false;
     const hf_seq isn = hfi_isn(ctx, key);
     *ret_isn = hf_seq_max(isn, entry->snd_nxt + 65537);
     remove_entry(ctx, is_ip6(ref), index_of(ref),

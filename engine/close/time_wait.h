@@ -54,10 +54,11 @@ bool hfi_tw_has_timestamps(const hfi_ctx *ctx, uint32_t ref);
 /* A good cookie comes to an entry: true if it is of a newer SYN than the entry's connection had. */
 bool hfi_tw_cookie_is_new(const hfi_ctx *ctx, uint32_t ref, const hfi_tcp_view *seg);
 
-/* Our own connect wants the pair: true if the entry allows it (RFC 6191) and is gone. */
-bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, hf_seq *ret_isn);
+/* Our own connect wants the pair, whose local port the application `named` or not: true if the entry allows it
+ * (RFC 6191) and is gone. */
+bool hfi_tw_reuse(hfi_ctx *ctx, uint32_t ref, const hfi_flow_key *key, bool named, hf_seq *ret_isn);
 
-/* When a connect of ours may have the entry's pair, as far as known now: perhaps now. */
+/* When a connect of ours that names no port may have the entry's pair, as far as known now: perhaps now. */
 hf_ns hfi_tw_free_at(const hfi_ctx *ctx, uint32_t ref);
 bool hfi_tw_is_fin_wait_2(const hfi_ctx *ctx, uint32_t ref);
 

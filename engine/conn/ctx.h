@@ -470,7 +470,17 @@ static inline hfi_tick hfi_ticks_from(const hfi_ctx *ctx, hf_ns wait_ns) {
     return hfi_tick_deadline(ctx->now_ns + wait_ns);
 }
 
-static inline void hfi_count(hfi_ctx *ctx, hf_cause cause) { ctx->root->counts[cause]++; }
+#ifdef HF_CAUSE_MARKS
+/* A build for tests only: tests/cause_marks.c notes which causes its runs have hit. */
+void hfi_cause_hit(hf_cause cause);
+#endif
+
+static inline void hfi_count(hfi_ctx *ctx, hf_cause cause) {
+    ctx->root->counts[cause]++;
+#ifdef HF_CAUSE_MARKS
+    hfi_cause_hit(cause);
+#endif
+}
 
 /* Writes a trace record, if there is a sink. Counts nothing. */
 void hfi_trace(hfi_ctx *ctx, hf_trace_event event, hfi_index conn, hf_cause cause, uint32_t a,

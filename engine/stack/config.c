@@ -73,7 +73,8 @@ static void profile_linux(hf_config *config) {
     config->quirks = HF_QUIRK_LATE_SLOT_CHECK | HF_QUIRK_FORGET_REQUEST_SILENTLY |
                      HF_QUIRK_COOKIE_LOSES_DATA | HF_QUIRK_USER_TIMEOUT_OVERRIDES |
                      HF_QUIRK_NO_RST_ON_GIVING_UP | HF_QUIRK_TIME_WAIT_SKIPPED_AT_CAP |
-                     HF_QUIRK_KEEPALIVE_STOPS_FOR_DATA | HF_QUIRK_COOKIE_REVIVES;
+                     HF_QUIRK_KEEPALIVE_STOPS_FOR_DATA | HF_QUIRK_COOKIE_REVIVES |
+                     HF_QUIRK_TIME_WAIT_KEEPS_PORT;
 }
 
 static void profile_small(hf_config *config) {

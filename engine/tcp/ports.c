@@ -5,12 +5,13 @@ hf_ns hfi_tcp_free_at(const hfi_ctx *ctx, uint32_t ref) {
     return hfi_flow_kind(ref) == HFI_FLOW_TIME_WAIT ? hfi_tw_free_at(ctx, ref) : HF_NEVER;
 }
 
-/* True if the key is free, or TIME_WAIT lets it go (RFC 6191); else how->first_free_at_ns knows. */
-static bool tuple_is_free(hfi_ctx *ctx, hfi_open_how *how) {
+/* True if the key is free, or TIME_WAIT lets it go (RFC 6191); else how->first_free_at_ns knows. `named`: the
+ * application chose the port. */
+static bool tuple_is_free(hfi_ctx *ctx, hfi_open_how *how, bool named) {
     const uint32_t ref = hfi_tcp_find(ctx, &how->key);
     if (ref == HFI_NONE) return true;
     if (hfi_flow_kind(ref) == HFI_FLOW_TIME_WAIT) {
-        how->has_isn = hfi_tw_reuse(ctx, ref, &how->key, &how->least_isn);
+        how->has_isn = hfi_tw_reuse(ctx, ref, &how->key, named, &how->least_isn);
         if (how->has_isn) return true;
     }
     how->first_free_at_ns = hfi_min64(how->first_free_at_ns, hfi_tcp_free_at(ctx, ref));
@@ -47,7 +48,7 @@ static hf_err search_port(hfi_ctx *ctx, hfi_open_how *how) {
     for (uint32_t attempt = 0; attempt < count; attempt++) {
         key->local_port =
             hfi_ports_candidate(ports, &key->local, &key->remote, key->remote_port, attempt);
-        if (!hfi_tcp_port_usable(ctx, key) || !tuple_is_free(ctx, how)) continue;
+        if (!hfi_tcp_port_usable(ctx, key) || !tuple_is_free(ctx, how, false)) continue;
         hfi_ports_commit(ports, &key->local, &key->remote, key->remote_port, attempt);
         return HF_OK;
     }
@@ -58,7 +59,7 @@ static hf_err search_port(hfi_ctx *ctx, hfi_open_how *how) {
 hf_err hfi_tcp_choose_port(hfi_ctx *ctx, hfi_open_how *how) {
     hfi_no_port *last = &ctx->root->no_port;
     how->first_free_at_ns = HF_NEVER;
-    if (how->key.local_port != 0) return tuple_is_free(ctx, how) ? HF_OK : HF_TUPLE_IN_USE;
+    if (how->key.local_port != 0) return tuple_is_free(ctx, how, true) ? HF_OK : HF_TUPLE_IN_USE;
     if (known_in_vain(ctx, &how->key)) {
         how->first_free_at_ns = last->until_ns;
         return HF_NO_PORT;

@@ -7,9 +7,12 @@ function common.pair(profile, delay)
     return client, server, link(client, server, { delay = delay or "100us" })
 end
 
--- The bound in the way of each profile: Linux has keepalive and the like, Holdfast detect_within.
-function common.bounds(profile, linux)
-    if profile == "linux" then return linux end
+-- The profiles under which the question of a system is played: the kernel's, the small stack's, our own.
+common.profiles = { "linux", "small", "holdfast" }
+
+-- The bound in the way of each profile: Linux and the small stack have keepalive and the like, Holdfast detect_within.
+function common.bounds(profile, classic)
+    if profile ~= "holdfast" then return classic end
     return { detect_within = "10s" }
 end
 

@@ -1,6 +1,7 @@
 -- A client polls a server each second with keepalive 10/10/3: what tells it that the server is gone, and when?
 -- Never keepalive: a request is always in flight (RFC 9293 MUST-26). Linux: the retransmission limit after 939 s, a
--- reboot on the back-off grid, the end of the process by FIN at once. Holdfast: detect_within = 10 s, the rest alike.
+-- reboot on the back-off grid, the end of the process by FIN at once. A small stack without bounds: the same, with a
+-- limit of its own. Holdfast: detect_within = 10 s, the rest alike.
 
 local common = use "common"
 local second, cut_ns = common.second, 5500000000
@@ -41,7 +42,7 @@ local function row(profile, name, seen)
         or common.told(seen.outcome, cut_ns) }
 end
 
-for _, profile in ipairs { "linux", "holdfast" } do
+for _, profile in ipairs(common.profiles) do
     local gone = poll(profile, "the server's machine goes for good", function(server) server:crash() end)
     local short = poll(profile, "it is back after 5 s", function(server) server:reboot { down = "5s" } end)
     local long = poll(profile, "it is back after 60 s", function(server) server:reboot { down = "60s" } end)
@@ -51,6 +52,11 @@ for _, profile in ipairs { "linux", "holdfast" } do
             "Linux, for good: " .. words(gone.after_ns))
         check(long.outcome.cause == "PEER_RESET" and long.after_ns > 90 * second and long.after_ns < 112 * second,
             "Linux, 60 s: RST on the back-off grid")
+    elseif profile == "small" then
+        check(gone.outcome.by == "RETRANSMIT_LIMIT" and gone.after_ns > 300 * second,
+            "a stack without bounds, for good: " .. words(gone.after_ns))
+        check(long.outcome.cause == "PEER_RESET" and long.after_ns > 60 * second and long.after_ns < 122 * second,
+            "60 s: RST at the next retransmission, " .. words(long.after_ns))
     else
         check(gone.outcome.by == "DETECT_WITHIN" and gone.outcome.at_ns - gone.outcome.last_heard_ns <= 10.5 * second,
             "Holdfast, for good: told within the bound")
@@ -65,5 +71,5 @@ for _, profile in ipairs { "linux", "holdfast" } do
     row(profile, "process ended", process)
 end
 
-summary("A request each second. Linux with keepalive 10/10/3, Holdfast with detect_within = 10 s. Not one keepalive "
+summary("A request each second. Linux and the small stack with keepalive 10/10/3, Holdfast with detect_within = 10 s. Not one keepalive "
     .. "probe was sent in any case.\n\n" .. common.table(rows))

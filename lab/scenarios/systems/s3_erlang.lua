@@ -52,7 +52,7 @@ local function row(name, seen)
 end
 
 local rows = {}
-for _, profile in ipairs { "linux", "holdfast" } do
+for _, profile in ipairs(common.profiles) do
     local early = experiment(profile, "connect, 3 s, send, receive", "3s")
     local late = experiment(profile, "connect, 4 min, send, receive", "240s")
     local wait = experiment(profile, "connect, receive", nil)

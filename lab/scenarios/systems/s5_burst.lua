@@ -1,6 +1,7 @@
 -- Ten connects each ten milliseconds, each sends 4 bytes and closes; the server looks each 20 ms. Is "refused" normal?
 -- RFC 9293 3.10.7.2. On Linux nobody is refused: SYNs wait for seconds, and with SYN cookies data is lost although every
--- call succeeded. "Refused" says that nobody listens, or another system (rst_on_full). Backlog 128 is enough for all.
+-- call succeeded. "Refused" says that nobody listens, or another system (rst_on_full; a small table full of TIME_WAIT).
+-- Backlog 128 is enough for all.
 
 local common = use "common"
 local second = common.second
@@ -10,7 +11,9 @@ local function burst(title, profile, options)
     -- On Linux the RST that a lost FIN draws finds a socket that nobody holds any more: close() had returned 0.
     local seen = { title = title, asked = 10 * bursts, connected = 0, heard = 0, refused = 0, told = 0, late = 0, longest_ns = 0 }
     part(title, function()
-        local client, server = common.pair(profile, "500us")
+        local client = host("client", { profile = profile ~= "small" and profile or nil }) -- a small server's has room
+        local server = host("server", { profile = profile })
+        link(client, server, { delay = "500us" })
         local listener
         if options.backlog then
             listener = server:listen(7000, { backlog = options.backlog, when_full = options.when_full, accept = false })
@@ -41,6 +44,7 @@ local function burst(title, profile, options)
                     seen.longest_ns = math.max(seen.longest_ns, now() - began_ns)
                     if now() - began_ns > second // 2 then seen.late = seen.late + 1 end
                     c:write(4)
+                    if options.server_first then return c:on("peer_closed", function() c:close() end) end
                     after("1ms", function() c:close() end) -- so that FIN is a segment of its own, as Linux sends it
                 end)
                 conns[#conns + 1] = c
@@ -65,6 +69,8 @@ local ignore = burst("Holdfast, backlog 5, IGNORE", "holdfast", { backlog = 5, w
 local refuse = burst("Holdfast, backlog 5, REFUSE", "holdfast", { backlog = 5, when_full = "REFUSE" })
 local enough = burst("Holdfast, backlog 128", "holdfast", { backlog = 128 })
 local other = burst("rst_on_full, backlog 5", "rst_on_full", { backlog = 5 })
+local small = burst("255 sockets in all, backlog 128", "small", { backlog = 128 })
+local full = burst("255 sockets, the server closes first", "small", { backlog = 128, server_first = true })
 local nobody = burst("Nobody listens", "linux", {})
 
 check(linux.refused == 0 and linux.late > 0, "Linux refuses nobody; SYNs are dropped and come again after a second")
@@ -75,10 +81,12 @@ check(ignore.heard == ignore.asked and ignore.lost == 0, "IGNORE: all are served
 check(refuse.heard + refuse.refused == refuse.asked and refuse.late == 0, "REFUSE: served or refused, at once")
 check(enough.heard == enough.asked and enough.late == 0, "Holdfast with 128: all, at once")
 check(other.refused > 0, "rst_on_full: refused although somebody listens")
+check(small.heard == small.asked, "a small stack serves them, too: the clients hold TIME_WAIT")
+check(full.heard == 255 and full.refused == full.asked - 255, "but not where it closes first: its table is full of TIME_WAIT")
 check(nobody.refused == nobody.asked, "nobody listens: refused, all of them")
 
 local rows = {}
-for i, seen in ipairs { linux, roomy, cookie, ignore, refuse, enough, other, nobody } do
+for i, seen in ipairs { linux, roomy, cookie, ignore, refuse, enough, other, small, full, nobody } do
     rows[i] = { seen.title, seen.heard .. " served, " .. seen.refused .. " refused; " .. seen.lost .. " connected and never heard"
         .. (seen.lost > 0 and (seen.title:find "Linux" and ", and no call of theirs said so"
             or ", all told by the outcome of their close") or "")
