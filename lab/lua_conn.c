@@ -160,6 +160,8 @@ static int conn_status(lua_State *lua) {
     lab_set_integer(lua, "ssthresh_bytes", status.ssthresh_bytes);
     lab_set_integer(lua, "peer_window_bytes", status.peer_window_bytes);
     lab_set_integer(lua, "our_window_bytes", status.our_window_bytes);
+    lab_set_integer(lua, "send_buffer_bytes", status.send_buffer_bytes);
+    lab_set_integer(lua, "receive_buffer_bytes", status.receive_buffer_bytes);
     lab_set_integer(lua, "in_flight_bytes", status.in_flight_bytes);
     lab_set_integer(lua, "queued_bytes", status.queued_bytes);
     lab_set_integer(lua, "readable_bytes", status.readable_bytes);

@@ -69,6 +69,9 @@ static const lab_option host_options[] = {
     LIMIT(conn_pool_with_time_wait),
     LIMIT(rack),
     LIMIT_NS(tlp_ack_delay),
+    LIMIT(buffer_bytes),
+    LIMIT(send_bytes_most),
+    LIMIT(receive_bytes_most),
 };
 
 static void read_profile(lua_State *lua, hf_config *config) {

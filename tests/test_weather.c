@@ -42,6 +42,11 @@ static const weather_path paths[] = {
     {"ack_loss_20%", 20, 50, 1, .ack_loss = 0.2, .bytes = 20 MB},
     {"ack_loss_50%", 20, 50, 1, .ack_loss = 0.5, .bytes = 20 MB},
     {"policer_10mbit", 100, 20, 4, .policed_mbit = 10, .bytes = 10 MB},
+    {"fixed_256kb_100ms", 100, 100, 1, .bytes = 30 MB, .buffers = 262144},
+    {"unset_100ms", 100, 100, 1, .bytes = 30 MB, .buffers = 1},
+    {"unset_300ms", 20, 300, 1, .bytes = 30 MB, .buffers = 1},
+    {"unset_1ms", 1000, 1, 1, .bytes = 60 MB, .buffers = 1},
+    {"unset_loss_0.1%", 20, 50, 1, .loss = 0.001, .bytes = 20 MB, .buffers = 1},
     {"short_15kb", 20, 100, 1, .bytes = 15 KB},
     {"short_300kb", 20, 100, 1, .bytes = 300 KB},
     {"short_15kb_loss_2%", 20, 100, 1, .loss = 0.02, .bytes = 15 KB},
@@ -59,8 +64,9 @@ static uint32_t runs_of(const weather_path *p) {
 }
 
 static double mean_ms(const weather_path *path, uint8_t congestion) {
+    const uint32_t buffers = path->buffers == 0 ? 4u << 20 : path->buffers == 1 ? 0 : path->buffers;
     const hf_tcp_options options = {
-        .send_bytes = 4u << 20, .receive_bytes = 4u << 20, .congestion = congestion};
+        .send_bytes = buffers, .receive_bytes = buffers, .congestion = congestion};
     const uint32_t runs = runs_of(path);
     double sum = 0;
     for (uint32_t i = 1; i <= runs; i++) {

@@ -21,6 +21,7 @@ typedef struct weather_path {
     double policed_mbit; /* a token bucket of 64 KiB drops what is above; 0 for none */
     double mark_ms;      /* marks CE when the queue is longer than this; 0: never */
     uint64_t bytes;      /* to transfer */
+    uint32_t buffers;    /* bytes of both buffers; 0: ample, 1: nobody sets them */
 } weather_path;
 
 typedef struct weather_packet {

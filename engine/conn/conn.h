@@ -146,10 +146,13 @@ typedef struct hfi_conn {
     uint32_t path;    /* stack: HFI_NONE before the first segment */
     union {
         struct {
-            hfi_tick rtx_at;   /* recover, live: RTO or window probe; valid with HFI_T_RTX */
-            hfi_tick ack_at;   /* receive; valid with HFI_T_ACK */
-            hfi_tick live_at;  /* live; valid with HFI_T_LIVE */
-            hfi_tick close_at; /* close; valid with HFI_T_CLOSE */
+            hfi_tick rtx_at;  /* recover, live: RTO or window probe; valid with HFI_T_RTX */
+            hfi_tick ack_at;  /* receive; valid with HFI_T_ACK */
+            hfi_tick live_at; /* live; valid with HFI_T_LIVE */
+            union {
+                hfi_tick close_at; /* close; valid with HFI_T_CLOSE */
+                hfi_tick round_at; /* receive: before the application's close, a round began */
+            };
         };
         hf_addr end_router; /* close: afterwards, who sent the ICMP error of end_icmp */
     };
@@ -157,16 +160,19 @@ typedef struct hfi_conn {
     hf_seq rx_read;         /* receive: the next byte the application reads */
     hfi_index range_head;   /* receive */
     hfi_index range_recent; /* receive: the range that changed last, first in SACK */
-    hf_seq peer_fin;        /* receive: with HFI_F_PEER_FIN_SEEN */
-    uint64_t bytes_acked;   /* recover: of the application's */
-    uint64_t bytes_to_app;  /* receive */
-    uint32_t generation;    /* stack: of the handle */
-    uint16_t events;        /* tcp: HF_EVENT_* not yet told */
-    uint8_t timers;         /* HFI_T_* */
-    uint8_t transmissions;  /* recover: of the oldest unacknowledged segment */
-    hfi_index ready_next;   /* stack */
-    hfi_index tx_next;      /* stack */
-    hfi_index queue_next;   /* open: accept queue; send: those who wait for room */
+    union {
+        hf_seq peer_fin;   /* receive: with HFI_F_PEER_FIN_SEEN */
+        hf_seq round_read; /* receive: before, rx_read when the round began */
+    };
+    uint64_t bytes_acked;  /* recover: of the application's */
+    uint64_t bytes_to_app; /* receive */
+    uint32_t generation;   /* stack: of the handle */
+    uint16_t events;       /* tcp: HF_EVENT_* not yet told */
+    uint8_t timers;        /* HFI_T_* */
+    uint8_t transmissions; /* recover: of the oldest unacknowledged segment */
+    hfi_index ready_next;  /* stack */
+    hfi_index tx_next;     /* stack */
+    hfi_index queue_next;  /* open: accept queue; send: those who wait for room */
     union {
         hfi_index listener; /* open: while unaccepted; in the watch if there is one */
         hfi_index watch;    /* live: with HFI_F_WATCHED */
@@ -186,6 +192,7 @@ typedef struct hfi_conn {
     };
     union {
         uint16_t close_more_s; /* close: from close_at, while our FIN waits, to the deadline */
+        uint16_t grown;        /* receive: before the close, the buffer in pages; 0: not grown */
         struct {
             uint8_t end_cause, end_mechanism; /* close: afterwards */
         };

@@ -41,6 +41,7 @@ static bool only_our_side_blocks(const hfi_ctx *ctx, const hfi_conn *conn) {
     case HF_WHY_CONGESTION:
     case HF_WHY_NAGLE:
     case HF_WHY_SILLY_WINDOW:
+    case HF_WHY_SEND_BUFFER:
     case HF_WHY_COUNT: break;
     }
     return false;

@@ -39,8 +39,8 @@ uint16_t hfi_open_send_mss(const hf_addr *remote, const hfi_tcp_options *options
     return (uint16_t)(mss - (timestamps ? 12 : 0));
 }
 
-uint8_t hfi_open_wscale(uint32_t receive_bytes) {
-    const uint32_t limit = receive_bytes != 0 ? receive_bytes : 256u * 1024;
+uint8_t hfi_open_wscale(const hfi_ctx *ctx, uint32_t receive_bytes) {
+    const uint32_t limit = hfi_receive_most(ctx, receive_bytes);
     uint8_t scale = 0;
     while (scale < 14 && (limit >> scale) > 65535) scale++;
     return scale;
@@ -59,7 +59,7 @@ hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_co
     conn->local_port = key.local_port;
     conn->options = how->options;
     conn->mss = hfi_open_our_mss(&key.remote, how->mtu);
-    conn->rcv_wscale = hfi_open_wscale(hfi_options(ctx, conn)->receive_bytes) & 15;
+    conn->rcv_wscale = hfi_open_wscale(ctx, hfi_options(ctx, conn)->receive_bytes) & 15;
     if (!hfi_flow_insert(&ctx->flow, hfi_flow_hash(&ctx->flow, &key),
                          hfi_flow_ref(HFI_FLOW_CONN, index))) {
         hfi_pool_give(&ctx->root->conn_pool, ctx->conn_next, index);

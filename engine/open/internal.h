@@ -10,7 +10,8 @@
 uint16_t hfi_open_our_mss(const hf_addr *remote, uint32_t mtu);
 uint16_t hfi_open_send_mss(const hf_addr *remote, const hfi_tcp_options *options, uint32_t our_mss,
                            bool timestamps);
-uint8_t hfi_open_wscale(uint32_t receive_bytes);
+/* For what the window may become (RFC 7323 2.3). */
+uint8_t hfi_open_wscale(const hfi_ctx *ctx, uint32_t receive_bytes);
 
 /* ---- listener.c: places ---- */
 

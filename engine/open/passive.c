@@ -46,7 +46,7 @@ hfi_departure hfi_open_syn_ack(hfi_ctx *ctx, const hfi_syn_entry *entry, uint32_
         (uint8_t)(HFI_OPT_MSS | (entry->present &
                                  (HFI_OPT_WSCALE | HFI_OPT_SACK_PERMITTED | HFI_OPT_TIMESTAMPS)));
     ret.tcp.options.mss = hfi_open_our_mss(&entry->remote, mtu);
-    ret.tcp.options.wscale = hfi_open_wscale(receive_bytes);
+    ret.tcp.options.wscale = hfi_open_wscale(ctx, receive_bytes);
     ret.tcp.options.ts_value = hfi_timestamp(ctx, &key);
     ret.tcp.options.ts_echo = entry->ts_recent;
     ret.chunk = HFI_NONE;
@@ -368,7 +368,7 @@ hfi_index hfi_open_make_conn(hfi_ctx *ctx, const hfi_syn_entry *entry, const hfi
     conn->listener = entry->listener;
     conn->flags |= HFI_F_PASSIVE | HFI_F_UNACCEPTED | HFI_F_KNOWN;
     conn->mss = hfi_open_our_mss(&entry->remote, entry->mtu);
-    conn->rcv_wscale = hfi_open_wscale(hfi_options(ctx, conn)->receive_bytes) & 15;
+    conn->rcv_wscale = hfi_open_wscale(ctx, hfi_options(ctx, conn)->receive_bytes) & 15;
     const hfi_flow_key key = hfi_open_entry_key(ctx, entry);
     conn->ts_offset = hfi_timestamp_offset(ctx, &key);
     hfi_send_begin(ctx, conn, entry->iss);

@@ -1,39 +1,6 @@
 #include "receive/internal.h"
 
-#define RECEIVE_BYTES_DEFAULT (256u * 1024)
 #define QUICK_ACKS 16 /* RFC 5681 4.2 lets every segment be acknowledged; slow start needs it */
-
-static uint32_t receive_limit(const hfi_ctx *ctx, const hfi_conn *conn) {
-    const uint32_t asked = hfi_options(ctx, conn)->receive_bytes;
-    return asked != 0 ? asked : RECEIVE_BYTES_DEFAULT;
-}
-
-static uint64_t pool_bytes(const hfi_ctx *ctx) {
-    return (uint64_t)ctx->root->rx_pool.count << ctx->rx.shift;
-}
-
-/* Credits that may still be promised; the last sixteenth is never. */
-static uint64_t credits_left(const hfi_ctx *ctx) {
-    const uint64_t limit = pool_bytes(ctx) - pool_bytes(ctx) / 16;
-    return limit > ctx->root->rx_granted_bytes ? limit - ctx->root->rx_granted_bytes : 0;
-}
-
-/* The most that one owner may hold. */
-static uint64_t owner_share_bytes(const hfi_ctx *ctx) {
-    const uint32_t chunks = ctx->root->config.owner_rx_chunks;
-    return chunks != 0 ? (uint64_t)chunks << ctx->rx.shift : pool_bytes(ctx);
-}
-
-/* What may still be promised to a connection beyond its window: by the ledger, and by what its owner may still hold. */
-static uint64_t credits_for(const hfi_ctx *ctx, const hfi_conn *conn) {
-    const uint64_t credits = credits_left(ctx);
-    const uint32_t row = hfi_owner_of(ctx, conn);
-    if (ctx->root->config.owner_rx_chunks == 0 || row == 0) return credits;
-    const uint64_t taken = ((uint64_t)ctx->owners.rx[row] << ctx->rx.shift) + conn->rcv_adv -
-                           conn->rcv_nxt,
-                   share = owner_share_bytes(ctx);
-    return hfi_min64(credits, share > taken ? share - taken : 0);
-}
 
 void hfi_receive_begin(hfi_ctx *ctx, hfi_conn *conn, hf_seq irs) {
     conn->irs = irs;
@@ -43,23 +10,26 @@ void hfi_receive_begin(hfi_ctx *ctx, hfi_conn *conn, hf_seq irs) {
     conn->ranges = 0;
     conn->quick_acks = QUICK_ACKS;
     conn->rcv_mss = 536;
-    (void)ctx;
+    conn->round_at = ctx->now_tick;
+    conn->round_read = conn->rx_read;
 }
 
-static uint32_t window_of_share(uint64_t share, uint32_t receive_bytes, uint32_t mss) {
-    const uint64_t asked = receive_bytes != 0 ? receive_bytes : RECEIVE_BYTES_DEFAULT;
+static uint32_t window_of_share(const hfi_ctx *ctx, uint64_t share, uint32_t receive_bytes,
+                                uint32_t mss) {
+    const uint64_t asked = receive_bytes != 0 ? receive_bytes : ctx->limits->buffer_bytes;
     const uint64_t window = hfi_min64(hfi_min64(HFI_FIRST_WINDOW_BYTES, asked), share);
     return (uint32_t)hfi_max64(window, mss);
 }
 
 uint32_t hfi_receive_first_window(const hfi_ctx *ctx, uint32_t receive_bytes, uint32_t mss) {
-    const uint64_t even = pool_bytes(ctx) / (ctx->root->live + 1),
-                   share = hfi_min64(even, owner_share_bytes(ctx));
-    return window_of_share(hfi_min64(share, credits_left(ctx)), receive_bytes, mss);
+    const uint64_t even = hfi_receive_pool_bytes(ctx) / (ctx->root->live + 1),
+                   share = hfi_min64(even, hfi_receive_share(ctx));
+    return window_of_share(ctx, hfi_min64(share, hfi_receive_credits(ctx)), receive_bytes, mss);
 }
 
 uint32_t hfi_receive_least_window(const hfi_ctx *ctx, uint32_t receive_bytes, uint32_t mss) {
-    return window_of_share(pool_bytes(ctx) / ctx->root->config.conns, receive_bytes, mss);
+    return window_of_share(ctx, hfi_receive_pool_bytes(ctx) / ctx->root->config.conns,
+                           receive_bytes, mss);
 }
 
 void hfi_receive_grant_first(hfi_ctx *ctx, hfi_conn *conn, uint32_t window) {
@@ -405,6 +375,7 @@ hf_cause hfi_receive_data(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arriv
     const hf_seq end = hf_seq_min(arrival->tcp.seq + arrival->tcp.payload_bytes, conn->rcv_adv);
     *ret_a = 0;
     hfi_receive_old(ctx, conn, &arrival->tcp);
+    hfi_receive_measure(ctx, conn, &arrival->tcp);
     if (!hf_seq_lt(start, end)) {
         hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_ACK_DUPLICATE);
         return HF_CAUSE_DROP_OUT_OF_WINDOW;
@@ -465,9 +436,10 @@ static hf_seq right_edge(const hfi_ctx *ctx, const hfi_conn *conn) {
     if (hfi_has(conn, HFI_F_UNACCEPTED) &&
         ctx->listeners[conn->listener].accept_at == HF_ACCEPT_AT_WINDOW)
         return conn->rcv_adv;
-    const hf_seq wanted = conn->rx_read + receive_limit(ctx, conn);
+    const hf_seq wanted = conn->rx_read + hfi_receive_limit(ctx, conn);
     if (hf_seq_le(wanted, conn->rcv_adv)) return conn->rcv_adv;
-    const uint32_t more = (uint32_t)hfi_min64(wanted - conn->rcv_adv, credits_for(ctx, conn));
+    const uint32_t more =
+        (uint32_t)hfi_min64(wanted - conn->rcv_adv, hfi_receive_credits_for(ctx, conn));
     const hf_seq edge = conn->rcv_adv + more;
     if (hfi_readable(conn) > 0 || conn->range_head != HFI_NONE) return edge;
     return hf_seq_max(edge, hf_seq_min(conn->rcv_nxt + 2u * conn->rcv_mss, wanted));
@@ -476,7 +448,7 @@ static hf_seq right_edge(const hfi_ctx *ctx, const hfi_conn *conn) {
 /* Receiver's silly window avoidance, RFC 9293 3.8.6.2.2 MUST-39. */
 static bool worth_telling(const hfi_ctx *ctx, const hfi_conn *conn, hf_seq edge) {
     const uint32_t more = edge - conn->rcv_adv;
-    return more > 0 && more >= hfi_min32(receive_limit(ctx, conn) / 2, conn->rcv_mss);
+    return more > 0 && more >= hfi_min32(hfi_receive_limit(ctx, conn) / 2, conn->rcv_mss);
 }
 
 uint16_t hfi_receive_window_field(hfi_ctx *ctx, hfi_conn *conn) {
@@ -490,7 +462,7 @@ uint16_t hfi_receive_window_field(hfi_ctx *ctx, hfi_conn *conn) {
     /* Rounding down must not take back what was told: then the field rounds up. So the edge creeps
      * by less than a unit with each ACK; under a rain of tiny segments it stops a sixteenth beyond
      * the limit, and may then seem to move back by less than a unit. */
-    const hf_seq most = conn->rx_read + receive_limit(ctx, conn) / 16 * 17 + (1u << scale);
+    const hf_seq most = conn->rx_read + hfi_receive_limit(ctx, conn) / 16 * 17 + (1u << scale);
     const bool takes_back = hf_seq_lt(conn->rcv_nxt + (field << scale), conn->rcv_adv);
     if (takes_back && field < 65535 && hf_seq_le(conn->rcv_nxt + ((field + 1) << scale), most))
         field++;
@@ -545,8 +517,8 @@ void hfi_receive_consume(hfi_ctx *ctx, hfi_conn *conn, uint32_t bytes) {
     const hf_seq edge = right_edge(ctx, conn);
     const uint32_t more = edge - conn->rcv_adv, window = conn->rcv_adv - conn->rcv_nxt;
     const uint32_t segments = window < conn->rcv_mss ? 1 : 2;
-    const uint32_t enough = hfi_min32(receive_limit(ctx, conn) / 2, segments * conn->rcv_mss);
-    if (more >= hfi_max32(enough, 1) && window <= receive_limit(ctx, conn) / 2)
+    const uint32_t enough = hfi_min32(hfi_receive_limit(ctx, conn) / 2, segments * conn->rcv_mss);
+    if (more >= hfi_max32(enough, 1) && window <= hfi_receive_limit(ctx, conn) / 2)
         hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_WINDOW_UPDATE);
 }
 

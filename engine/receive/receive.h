@@ -34,6 +34,10 @@ uint32_t hfi_receive_first_window(const hfi_ctx *ctx, uint32_t receive_bytes, ui
 /* The same with the share of a full house: it depends on nothing that changes. */
 uint32_t hfi_receive_least_window(const hfi_ctx *ctx, uint32_t receive_bytes, uint32_t mss);
 
+/* What a connection may hold and offer now; and the most that it may ever, for the window scale. */
+uint32_t hfi_receive_limit(const hfi_ctx *ctx, const hfi_conn *conn);
+uint32_t hfi_receive_most(const hfi_ctx *ctx, uint32_t receive_bytes);
+
 /* The first window of a handshake was told: it is a promise. */
 void hfi_receive_grant_first(hfi_ctx *ctx, hfi_conn *conn, uint32_t window);
 

@@ -1,11 +1,18 @@
 /* The application's side of send: the chain of chunks. */
 #include "send/send.h"
 
-#define SEND_BYTES_DEFAULT (256u * 1024)
-
-static uint32_t send_limit(const hfi_ctx *ctx, const hfi_conn *conn) {
-    const uint32_t asked = hfi_options(ctx, conn)->send_bytes;
-    return asked != 0 ? asked : SEND_BYTES_DEFAULT;
+/* Where the application has not said (`send_bytes` 0): twice what congestion control lets be in flight,
+ * so that one window waits while another is acknowledged. ssthresh remembers the window over losses and
+ * rests. What goes beyond the beginning takes half of the free pool at most. */
+uint32_t hfi_send_limit(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const uint32_t asked = hfi_options(ctx, conn)->send_bytes, first = ctx->limits->buffer_bytes;
+    if (asked != 0) return asked;
+    const uint32_t window =
+        conn->ssthresh != HFI_SSTHRESH_NONE ? hfi_max32(conn->cwnd, conn->ssthresh) : conn->cwnd;
+    const uint64_t wanted = hfi_min64(2 * (uint64_t)window, ctx->limits->send_bytes_most);
+    if (wanted <= first) return first;
+    const uint64_t free_bytes = (uint64_t)hfi_pool_left(&ctx->root->tx_pool) << ctx->tx.shift;
+    return first + (uint32_t)hfi_min64(wanted - first, free_bytes / 2);
 }
 
 void hfi_send_begin(hfi_ctx *ctx, hfi_conn *conn, hf_seq iss) {
@@ -18,7 +25,7 @@ void hfi_send_begin(hfi_ctx *ctx, hfi_conn *conn, hf_seq iss) {
 }
 
 uint32_t hfi_send_room(const hfi_ctx *ctx, const hfi_conn *conn) {
-    const uint32_t limit = send_limit(ctx, conn), used = hfi_held(conn);
+    const uint32_t limit = hfi_send_limit(ctx, conn), used = hfi_held(conn);
     return used < limit ? limit - used : 0;
 }
 
@@ -77,8 +84,9 @@ uint32_t hfi_send_write(hfi_ctx *ctx, hfi_conn *conn, const void *data, uint32_t
 }
 
 uint32_t hfi_send_reserve(hfi_ctx *ctx, hfi_conn *conn, void **ret_room) {
-    const uint32_t limit = hfi_send_room(ctx, conn);
-    const uint32_t room = limit > 0 ? hfi_min32(tail_room(ctx, conn), limit) : 0;
+    const uint32_t tail = hfi_send_room(ctx, conn) > 0 ? tail_room(ctx, conn) : 0;
+    /* Asked again: a chunk that was taken from the pool has made it smaller. */
+    const uint32_t room = hfi_min32(tail, hfi_send_room(ctx, conn));
     if (room == 0)
         wait_for_room(ctx, conn);
     else
@@ -121,7 +129,8 @@ void hfi_send_acked(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_send_wake_room(ctx);
     if (conn->snd_una == conn->snd_nxt) conn->flags &= ~(uint32_t)HFI_F_SMALL_IN_FLIGHT;
     if (hfi_held(conn) == 0) hfi_conn_event(ctx, conn, HF_EVENT_ALL_ACKED);
-    if (hfi_has(conn, HFI_F_WANTS_ROOM) && hfi_send_room(ctx, conn) >= send_limit(ctx, conn) / 3) {
+    if (hfi_has(conn, HFI_F_WANTS_ROOM) &&
+        hfi_send_room(ctx, conn) >= hfi_send_limit(ctx, conn) / 3) {
         conn->flags &= ~(uint32_t)HFI_F_WANTS_ROOM;
         if (!hfi_has(conn, HFI_F_WAITS_ROOM)) hfi_conn_event(ctx, conn, HF_EVENT_WRITABLE);
     }

@@ -249,7 +249,9 @@ hf_why hfi_send_why(const hfi_ctx *ctx, const hfi_conn *conn) {
         return pipe + hfi_min32(lost, conn->mss) > conn->cwnd ? HF_WHY_CONGESTION
                                                               : held_back_here(conn);
     if (hfi_unsent(conn) == 0 && !fin)
-        return hfi_has(conn, HFI_F_WAITS_ROOM) ? HF_WHY_MEMORY : HF_WHY_APPLICATION;
+        return hfi_has(conn, HFI_F_WAITS_ROOM)   ? HF_WHY_MEMORY
+               : hfi_has(conn, HFI_F_WANTS_ROOM) ? HF_WHY_SEND_BUFFER
+                                                 : HF_WHY_APPLICATION;
     if (hfi_unsent(conn) == 0)
         return usable_window(conn) > 0 ? held_back_here(conn) : HF_WHY_PEER_WINDOW;
     return held_back_by(ctx, conn, pipe);

@@ -18,7 +18,8 @@
 /* Starts sending from iss. */
 void hfi_send_begin(hfi_ctx *ctx, hfi_conn *conn, hf_seq iss);
 
-/* How many bytes the application may add now. */
+/* How many bytes may be held now. And: how many the application may add. */
+uint32_t hfi_send_limit(const hfi_ctx *ctx, const hfi_conn *conn);
 uint32_t hfi_send_room(const hfi_ctx *ctx, const hfi_conn *conn);
 
 /* Copies up to `bytes` into the queue; returns how many. Remembers who wanted more. */

@@ -22,7 +22,10 @@ static const hf_limits limits_holdfast = {.rto_initial_ns = HF_SECOND,
                                           .conn_pool_with_time_wait = 0,
                                           .congestion = HF_CONGESTION_CUBIC,
                                           .rack = 1,
-                                          .tlp_ack_delay_ns = 200 * HF_MS};
+                                          .tlp_ack_delay_ns = 200 * HF_MS,
+                                          .buffer_bytes = 64 * 1024,
+                                          .send_bytes_most = 4 * 1024 * 1024,
+                                          .receive_bytes_most = 4 * 1024 * 1024};
 
 void hf_config_default(hf_config *config) {
     memset(config, 0, sizeof *config);
@@ -71,6 +74,7 @@ static void profile_linux(hf_config *config) {
     config->limits.orphan_ns = UINT64_C(20) * 86400 * HF_SECOND; /* none: attempts are counted */
     config->limits.orphan_attempts = 8;
     config->limits.congestion = HF_CONGESTION_NEWRENO; /* as its facts were measured */
+    config->limits.receive_bytes_most = 6 * 1024 * 1024;
     config->quirks = HF_QUIRK_LATE_SLOT_CHECK | HF_QUIRK_FORGET_REQUEST_SILENTLY |
                      HF_QUIRK_COOKIE_LOSES_DATA | HF_QUIRK_USER_TIMEOUT_OVERRIDES |
                      HF_QUIRK_NO_RST_ON_GIVING_UP | HF_QUIRK_TIME_WAIT_SKIPPED_AT_CAP |
@@ -81,7 +85,9 @@ static void profile_linux(hf_config *config) {
 static void profile_small(hf_config *config) {
     config->conns = 255;
     config->limits.conn_pool_with_time_wait = 255;
-    config->limits.rack = 0; /* a stack of the nineties */
+    config->limits.rack = 0; /* a stack of the nineties, whose buffers stay as they are */
+    config->limits.send_bytes_most = config->limits.receive_bytes_most =
+        config->limits.buffer_bytes;
     config->quirks = HF_QUIRK_FULL_POOL_REFUSES | HF_QUIRK_NO_LINGER_TIMEOUT;
 }
 
@@ -160,6 +166,12 @@ const char *hf_config_problem(const hf_config *c) {
         {c->limits.congestion == HF_CONGESTION_CUBIC ||
              c->limits.congestion == HF_CONGESTION_NEWRENO,
          "limits.congestion: give HF_CONGESTION_CUBIC or HF_CONGESTION_NEWRENO"},
+        {c->limits.buffer_bytes >= 4096 && c->limits.buffer_bytes <= 1u << 28,
+         "limits.buffer_bytes: give 4,096 to 268,435,456"},
+        {c->limits.send_bytes_most >= c->limits.buffer_bytes &&
+             c->limits.receive_bytes_most >= c->limits.buffer_bytes &&
+             c->limits.send_bytes_most <= 1u << 28 && c->limits.receive_bytes_most <= 1u << 28,
+         "limits.send_bytes_most, receive_bytes_most: give buffer_bytes to 268,435,456"},
         {c->timer_budget >= 1, "timer_budget: give at least 1"},
         {c->port_low >= 1 && c->port_low <= c->port_high,
          "port_low, port_high: give a range within 1 to 65,535"},

@@ -239,6 +239,8 @@ void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *re
     ret->urgent_bytes = hfi_tcp_urgent_bytes(ctx, conn);
     ret->user_timeout_ns = hfi_live_user_timeout_ns(ctx, conn);
     ret->peer_user_timeout_ns = hfi_live_peer_user_timeout_ns(ctx, conn);
+    ret->send_buffer_bytes = hfi_send_limit(ctx, conn);
+    ret->receive_buffer_bytes = hfi_receive_limit(ctx, conn);
     ret->detect_within_ns = hfi_live_bound_ns(ctx, conn);
     ret->unanswered = conn->unanswered;
     ret->retransmissions = conn->retransmissions;

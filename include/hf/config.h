@@ -45,6 +45,9 @@ typedef struct hf_limits {
     uint32_t
         rack; /* 1: losses are found by time (RFC 8985), 0: by counting duplicates (RFC 6675) */
     hf_ns tlp_ack_delay_ns; /* longest delay of an ACK for one segment, RFC 8985 7.2 */
+    uint32_t
+        buffer_bytes; /* either buffer of a connection, to begin with, if its options name none */
+    uint32_t send_bytes_most, receive_bytes_most; /* and to what it may grow */
 } hf_limits;
 
 /* What a full TIME_WAIT table means for connects of our own. EVICT: nothing; entries leave early, in

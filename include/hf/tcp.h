@@ -31,13 +31,14 @@ typedef struct hf_tcp_options {
     hf_ns keepalive_idle_ns;     /* 0 is off, MUST-25. RFC 9293 3.8.4 */
     hf_ns keepalive_interval_ns; /* 0 means 75 s */
     uint32_t keepalive_count;    /* 0 means 9 */
-    hf_ns user_timeout_ns;  /* unacknowledged data for this long ends the connection; 0 is off */
-    uint32_t send_bytes;    /* most bytes held for sending; 0 means 256 KiB */
-    uint32_t receive_bytes; /* most bytes of receive window; 0 means 256 KiB */
-    bool no_delay;          /* no Nagle (RFC 9293 MUST-17) */
-    uint8_t ttl;            /* 0 means 64, MUST-49 */
-    uint8_t traffic_class;  /* DSCP and ECN bits, MUST-48 */
-    uint8_t congestion;     /* hf_congestion */
+    hf_ns user_timeout_ns; /* unacknowledged data for this long ends the connection; 0 is off */
+    uint32_t send_bytes;   /* most bytes held for sending; 0: grows with the congestion window */
+    uint32_t
+        receive_bytes; /* most bytes of receive window; 0: grows with what is read in a round trip */
+    bool no_delay;     /* no Nagle (RFC 9293 MUST-17) */
+    uint8_t ttl;       /* 0 means 64, MUST-49 */
+    uint8_t traffic_class; /* DSCP and ECN bits, MUST-48 */
+    uint8_t congestion;    /* hf_congestion */
 
     /* RFC 5482; each takes a watch (hf_config.watches). */
     bool advertise_user_timeout; /* tell the peer user_timeout_ns, if it is not 0 */
@@ -281,9 +282,10 @@ typedef struct hf_conn_status {
     hf_doubt doubt;
     hf_ns user_timeout_ns;      /* in force; 0 is off */
     hf_ns peer_user_timeout_ns; /* as the peer told it last (RFC 5482); 0 if never */
-    uint32_t
-        urgent_bytes; /* to be read up to the peer's urgent mark, arrived or not (MUST-33); 0 if
-                                   none is ahead, or three quarters of the watches were in use */
+    /* To be read up to the peer's urgent mark, arrived or not (MUST-33); 0 if none is ahead, or three
+     * quarters of the watches were in use. */
+    uint32_t urgent_bytes;
+    uint32_t send_buffer_bytes, receive_buffer_bytes; /* what each may hold now */
 } hf_conn_status;
 
 hf_err hf_conn_status_get(const hf_engine *engine, hf_conn conn, hf_conn_status *ret_status);

@@ -9,7 +9,7 @@ server:listen(7000, {
         expect(s):ends { cause = "PEER_RESET", by = "RST" }
     end,
 })
-local c = client:connect(server, 7000, { read = false })
+local c = client:connect(server, 7000, { read = false, send_bytes = 262144 })
 at("1s", function() c:write(200000) end)
 at("1500ms", function() c:abort() end)
 expect(c):ends { cause = "APP_ABORTED", by = "CALL", unread = 700, time_wait = "nobody" }

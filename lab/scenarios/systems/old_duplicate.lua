@@ -11,6 +11,7 @@ local function incarnations(title, finish)
         local wire = link(client, server, { delay = "5ms", strip_timestamps = true })
         local readers, first, second = {}, nil, nil
         server:listen(7000, {
+            receive_bytes = 262144,
             on_accept = function(s)
                 readers[#readers + 1] = s
                 s:on("peer_closed", function() s:close() end)
@@ -18,7 +19,7 @@ local function incarnations(title, finish)
                 if finish ~= "client closes" then expect(s):is_corrupted() else expect(s):receives(250 * kilo + 100) end
             end,
         })
-        first = client:connect(server, 7000, { local_port = 40001 })
+        first = client:connect(server, 7000, { local_port = 40001, receive_bytes = 262144 })
         first:on("peer_closed", function() first:close() end)
         at("100ms", function() first:write(400 * kilo) end)
         at("500ms", function()
@@ -37,7 +38,7 @@ local function incarnations(title, finish)
         end)
         -- Whoever holds TIME_WAIT may refuse the pair, or not answer its SYN; the client goes on trying.
         local function again()
-            local c, refused = client:connect(server, 7000, { local_port = 40001 })
+            local c, refused = client:connect(server, 7000, { local_port = 40001, receive_bytes = 262144 })
             if refused then
                 seen.refused = (seen.refused or 0) + 1
                 return after("1s", again)
