@@ -9,6 +9,7 @@ enum { CLI_PASS = 0, CLI_FAIL = 1, CLI_USAGE = 2, CLI_SKIPPED = 77, CLI_TIME_LIM
 
 /* The words behind the verb; argv[0] is the verb. */
 int cli_answer(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 int cli_lab(int argc, char **argv);
 
 /* Many seeds: first to last, each count-th from the index-th on. last 0: none. */

@@ -11,6 +11,9 @@ static const struct verb {
 #if HF_WITH_LAB
     {"lab", "rehearse failures between hosts in virtual time, and explain every packet", cli_lab},
 #endif
+#if HF_WITH_DOCTOR
+    {"doctor", "when would each kernel socket's dead peer be noticed, and what to set", cli_doctor},
+#endif
     {NULL, NULL, NULL}};
 
 static void help(FILE *to) {

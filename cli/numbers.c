@@ -1,5 +1,5 @@
 #include "cli/numbers.h"
-#include "cli/sums.h"
+#include "doctor/sums.h"
 #include <hf/explain.h>
 #include <hf/ladder.h>
 #include <math.h>

@@ -4,7 +4,7 @@
 #include "test.h"
 #include "cli/numbers.h"
 #include "cli/page.h"
-#include "cli/sums.h"
+#include "doctor/sums.h"
 #include <string.h>
 
 static void near(double computed, double measured, double percent) {

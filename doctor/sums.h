@@ -1,14 +1,16 @@
-/* What Linux's timers add up to: the arithmetic behind `holdfast answer`. Seconds throughout.
+/* What Linux's timers add up to: the arithmetic behind `holdfast answer` and `holdfast doctor`, and
+ * the only place where it is done. Seconds throughout.
  *
- * The rules are those of Linux 6.18; tests/test_answer.c holds each sum against a measurement.
- * Where a sum is called nominal it is what the kernel's rules promise; else it also has the
+ * The rules are those of Linux 6.18; tests/test_answer.c holds each sum against a measurement, and
+ * tests/test_doctor_notice.c what doctor/notice.c makes of them for a socket that exists. Where a
+ * sum is called nominal it is what the kernel's rules promise; else it also has the
  * lateness of the kernel's timers, which is why nothing ends to the millisecond:
  *
  *     a wait below 0.256 s is at most 4 ms late, below 2.048 s 32 ms, below 16.4 s 256 ms,
  *     below 131 s 2 s, below 1049 s 16 s, beyond that 131 s   (HZ=250: up to 1/8 of the wait)
  */
-#ifndef CLI_SUMS_H
-#define CLI_SUMS_H
+#ifndef DOCTOR_SUMS_H
+#define DOCTOR_SUMS_H
 
 #include <stdbool.h>
 
@@ -16,6 +18,16 @@
 
 /* A wait with half the lateness that it may have: what is found on average. */
 double sum_wait(double wait_s);
+
+/* How late a wait of `wait_s` may end, at the most, on a kernel whose jiffy is `jiffy_s`: the timer
+ * wheel has levels, each eight times as coarse as the one below it. */
+double sum_lateness(double wait_s, double jiffy_s);
+
+/* As the kernel's tcp_model_timeout() has it: what `retries` retries take that double from `base_s`
+ * up to `rto_max_s`. */
+double sum_model(double base_s, double rto_max_s, unsigned retries);
+#define SUM_RTO_BASE_S 0.2 /* TCP_RTO_MIN, which the model begins with, whatever the path */
+#define SUM_SYN_BASE_S 1.0 /* TCP_TIMEOUT_INIT */
 
 /* When nobody answers for good: the data's retransmissions. */
 typedef struct sum_retries {
@@ -57,6 +69,9 @@ typedef struct sum_connect {
 
 double sum_connect_nominal(const sum_connect *with);
 double sum_connect_gives_up(const sum_connect *with);
+
+/* The wait after SYN number `index`, from 0. */
+double sum_syn_wait(const sum_connect *with, unsigned index);
 
 /* When SYN number `index` (from 0) goes, nominal; SUMS_NEVER if connect() has given up by then. */
 double sum_syn_at(const sum_connect *with, unsigned index);

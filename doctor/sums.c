@@ -1,8 +1,8 @@
-#include "cli/sums.h"
+#include "doctor/sums.h"
 #include <math.h>
 
-#define RTO_BASE_S 0.2    /* TCP_RTO_MIN */
-#define SYN_TIMEOUT_S 1.0 /* TCP_TIMEOUT_INIT */
+/* Level 0 of the kernel's timer wheel has 63 jiffies; see kernel/time/timer.c there. */
+enum { WHEEL_LEVEL_JIFFIES = 63, WHEEL_LEVEL_STEP = 8, WHEEL_LEVELS = 9 };
 
 double sum_wait(double wait_s) {
     double below_s = 0.256, step_s = 0.004;
@@ -11,6 +11,15 @@ double sum_wait(double wait_s) {
         step_s *= 8;
     }
     return wait_s + step_s / 2;
+}
+
+double sum_lateness(double wait_s, double jiffy_s) {
+    double below_s = WHEEL_LEVEL_JIFFIES * jiffy_s, step_s = jiffy_s;
+    for (int level = 1; level < WHEEL_LEVELS && wait_s >= below_s; level++) {
+        below_s *= WHEEL_LEVEL_STEP;
+        step_s *= WHEEL_LEVEL_STEP;
+    }
+    return step_s + jiffy_s; /* armed within a jiffy, which is cut off */
 }
 
 static double least(double a, double b) { return a < b ? a : b; }
@@ -22,18 +31,17 @@ static unsigned doublings_below(double base_s, double rto_max_s, unsigned retrie
     return doublings;
 }
 
-/* As the kernel's tcp_model_timeout() has it. */
-static double model(double base_s, double rto_max_s, unsigned retries) {
+double sum_model(double base_s, double rto_max_s, unsigned retries) {
     const unsigned doublings = doublings_below(base_s, rto_max_s, retries);
     return (ldexp(2, (int)doublings) - 1) * base_s + (retries - doublings) * rto_max_s;
 }
 
 unsigned sum_doublings(const sum_retries *with) {
-    return doublings_below(RTO_BASE_S, with->rto_max_s, with->retries);
+    return doublings_below(SUM_RTO_BASE_S, with->rto_max_s, with->retries);
 }
 
 double sum_nominal(const sum_retries *with) {
-    return model(RTO_BASE_S, with->rto_max_s, with->retries);
+    return sum_model(SUM_RTO_BASE_S, with->rto_max_s, with->retries);
 }
 
 /* A tail loss probe goes first and starts the timer anew, hence two waits before the first timeout.
@@ -81,10 +89,9 @@ double sum_idle(const sum_keepalive *with) {
     return sum_wait(with->idle_s) + unanswered_probes(with) * sum_wait(with->interval_s);
 }
 
-/* The wait after SYN number `index`. */
-static double syn_wait(const sum_connect *with, unsigned index) {
+double sum_syn_wait(const sum_connect *with, unsigned index) {
     const unsigned doublings = index < with->linear ? 0 : index - with->linear;
-    return least(ldexp(SYN_TIMEOUT_S, (int)least(doublings, 30)), with->rto_max_s);
+    return least(ldexp(SUM_SYN_BASE_S, (int)least(doublings, 30)), with->rto_max_s);
 }
 
 typedef double (*wait_rule)(double wait_s);
@@ -93,11 +100,11 @@ static double as_it_is(double wait_s) { return wait_s; }
 /* Gives up when the SYNs are used up, or at the first timeout beyond what the retries without the
  * linear ones would take. */
 static double connect_ends(const sum_connect *with, wait_rule rule) {
-    const double limit_s = model(SYN_TIMEOUT_S, with->rto_max_s, with->syn_retries);
+    const double limit_s = sum_model(SUM_SYN_BASE_S, with->rto_max_s, with->syn_retries);
     if (with->user_timeout_s > 0) return rule(with->user_timeout_s);
     double at_s = 0;
     for (unsigned index = 0; index <= with->syn_retries + with->linear; index++) {
-        at_s += rule(syn_wait(with, index));
+        at_s += rule(sum_syn_wait(with, index));
         if (at_s >= limit_s) break;
     }
     return at_s;
@@ -108,7 +115,7 @@ double sum_connect_gives_up(const sum_connect *with) { return connect_ends(with,
 
 double sum_syn_at(const sum_connect *with, unsigned index) {
     double at_s = 0;
-    for (unsigned i = 0; i < index; i++) at_s += syn_wait(with, i);
+    for (unsigned i = 0; i < index; i++) at_s += sum_syn_wait(with, i);
     return at_s < sum_connect_nominal(with) ? at_s : SUMS_NEVER;
 }
 
