@@ -263,7 +263,7 @@ typedef struct hfi_watch {
     hf_ns spent_ns[HF_WHY_COUNT];
 } hfi_watch;
 
-_Static_assert(sizeof(hfi_watch) <= 160, "a watch is at most 160 bytes");
+_Static_assert(sizeof(hfi_watch) <= 168, "a watch is at most 168 bytes");
 
 /* hfi_watch.flags */
 enum {
