@@ -29,6 +29,7 @@ typedef struct peer_segment {
     uint32_t packet_bytes;
     uint8_t ttl, traffic_class;
     hf_addr source, destination;
+    uint8_t ip_options[40], ip_option_bytes; /* of IPv4 */
     uint8_t first_byte;
 } peer_segment;
 
@@ -135,6 +136,13 @@ static inline hf_end peer_conn_end(peer *p) {
 
 /* ---- What the engine sends ---- */
 
+/* Whom the checksum means: at the end of a source route, if there is one. */
+static inline hf_addr peer_far_end(const uint8_t *packet, const hfi_ip_view *ip) {
+    const uint8_t *option = packet + HFI_IP4_BYTES;
+    if (ip->version != 4 || ip->header_bytes == HFI_IP4_BYTES) return ip->destination;
+    return hfi_load_addr4(option + option[1] - 4);
+}
+
 static inline void peer_take_frame(peer *p, const hf_frame *frame) {
     peer_segment *out = &p->out[p->out_count];
     assert_true(p->out_count < PEER_OUT);
@@ -150,8 +158,8 @@ static inline void peer_take_frame(peer *p, const hf_frame *frame) {
     const uint8_t *tcp = packet + ip.header_bytes;
     assert_int_equal(hfi_tcp_parse(tcp, ip.payload_bytes, ip.payload_bytes, &out->tcp),
                      HF_CAUSE_NONE);
-    const uint32_t pseudo =
-        hfi_ip_pseudo_sum(&ip.source, &ip.destination, HFI_IP_TCP, ip.payload_bytes);
+    const hf_addr far_end = peer_far_end(packet, &ip);
+    const uint32_t pseudo = hfi_ip_pseudo_sum(&ip.source, &far_end, HFI_IP_TCP, ip.payload_bytes);
     if ((frame->flags & HF_FRAME_NEEDS_CSUM) == 0)
         assert_true(hfi_csum_good(pseudo + hfi_csum_add(0, tcp, ip.payload_bytes))); /* MUST-2 */
     out->cause = frame->cause;
@@ -161,6 +169,8 @@ static inline void peer_take_frame(peer *p, const hf_frame *frame) {
     out->traffic_class = ip.traffic_class;
     out->source = ip.source;
     out->destination = ip.destination;
+    out->ip_option_bytes = ip.version == 4 ? (uint8_t)(ip.header_bytes - HFI_IP4_BYTES) : 0;
+    memcpy(out->ip_options, packet + HFI_IP4_BYTES, out->ip_option_bytes);
     out->first_byte = out->tcp.payload_bytes > 0 ? tcp[out->tcp.header_bytes] : 0;
     p->out_count++;
 }

@@ -76,8 +76,11 @@ typedef struct hfi_syn_entry {
     uint8_t repeats;          /* of the SYN */
     hfi_index next, previous; /* of the listener's, oldest first */
     uint32_t serial;          /* names a pending one */
+    uint16_t route_set;       /* option set with the way back, or HFI_NO_ROUTE_SET */
     bool pending, shown;      /* the application has to answer it; it was given it */
 } hfi_syn_entry;
+
+#define HFI_NO_ROUTE_SET UINT16_MAX
 
 _Static_assert(sizeof(hfi_syn_entry) <= 160, "a SYN entry is at most 160 bytes");
 
@@ -385,7 +388,8 @@ typedef struct hfi_departure {
     uint32_t offset;    /* stream offset of it */
     uint16_t gso_bytes; /* payload of each piece, 0 if one segment */
     uint8_t ttl, traffic_class;
-    hfi_index conn; /* or HFI_NONE */
+    const hf_source_route *route; /* borrowed until it is a frame; NULL: straight */
+    hfi_index conn;               /* or HFI_NONE */
     hf_cause cause;
     uint32_t a, b;
 } hfi_departure;
@@ -404,8 +408,9 @@ typedef struct hfi_arrival {
     uint16_t local; /* index of the destination among our addresses */
     uint16_t mtu;   /* of the way back */
     uint8_t traffic_class, ttl;
-    uint16_t gso_bytes;   /* payload of each merged piece, 0 if one segment */
-    const hf_part *parts; /* borrowed: where the payload lies */
+    uint16_t gso_bytes;           /* payload of each merged piece, 0 if one segment */
+    const hf_source_route *route; /* borrowed: the way back of its source route, or NULL */
+    const hf_part *parts;         /* borrowed: where the payload lies */
     uint32_t part_count;
     uint32_t skip; /* bytes of the parts before the payload */
 } hfi_arrival;
@@ -434,6 +439,13 @@ static inline bool hfi_tcp_lacks_timestamp(const hfi_ctx *ctx, const hfi_tcp_vie
 
 static inline const hf_tcp_options *hfi_options(const hfi_ctx *ctx, const hfi_conn *conn) {
     return &ctx->option_sets[conn->options].value;
+}
+
+/* Where packets of a connection go first. */
+static inline hf_addr hfi_first_hop(const hf_source_route *route, const hf_addr *remote) {
+    return route != NULL && route->count > 0 ? hf_addr4(route->hops[0][0], route->hops[0][1],
+                                                        route->hops[0][2], route->hops[0][3])
+                                             : *remote;
 }
 
 static inline hf_congestion hfi_congestion(const hfi_ctx *ctx, const hfi_conn *conn) {

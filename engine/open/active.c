@@ -1,6 +1,7 @@
 /* Active opens, and what the two SYNs agree on. */
 #include "open/open.h"
 #include "open/internal.h"
+#include "wire/ip.h"
 
 hfi_index hfi_open_take(hfi_ctx *ctx) {
     const hfi_index index = hfi_pool_take(&ctx->root->conn_pool, ctx->conn_next);
@@ -96,6 +97,7 @@ void hfi_open_take_syn(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
         conn->snd_wscale = options->wscale & 15;
     }
     conn->mss = hfi_open_send_mss(&conn->remote, options, our_mss, hfi_has(conn, HFI_F_TIMESTAMPS));
+    conn->mss -= (uint16_t)hfi_ip4_route_bytes(&hfi_options(ctx, conn)->source_route); /* MUST-16 */
 }
 
 void hfi_open_syn(hfi_ctx *ctx, hfi_conn *conn, bool ack, hfi_departure *ret) {

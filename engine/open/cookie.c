@@ -61,6 +61,7 @@ bool hfi_open_send_cookie(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *a
     const uint32_t scale = (entry.present & HFI_OPT_WSCALE) != 0 ? hfi_min32(entry.wscale, 14) : 15;
     const uint32_t sack = (entry.present & HFI_OPT_SACK_PERMITTED) != 0 ? 16 : 0;
     reply.tcp.options.ts_value = ((reply.tcp.options.ts_value & ~31u) - 32) | sack | scale;
+    reply.route = arrival->route;
     ctx->listeners[listener].cookies_sent++;
     if (!hfi_quirk(ctx, HF_QUIRK_LATE_SLOT_CHECK)) {
         hfi_reply_send(ctx, effects, &reply);

@@ -51,6 +51,10 @@ hf_cause hfi_open_refuse_owner(hfi_ctx *ctx, hfi_index listener, const hfi_arriv
 
 hfi_index hfi_open_make_conn(hfi_ctx *ctx, const hfi_syn_entry *entry, const hfi_arrival *arrival);
 
+/* Remembers the way back of a SYN's source route, in place of any before; forgets it. */
+void hfi_open_entry_route(hfi_ctx *ctx, hfi_syn_entry *entry, const hfi_arrival *arrival);
+void hfi_open_entry_route_drop(hfi_ctx *ctx, hfi_syn_entry *entry);
+
 /* Takes an entry for a SYN, without an answer yet; HFI_NONE if there is none. */
 hfi_index hfi_open_take_entry(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
                               hfi_open_isn least);

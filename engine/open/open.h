@@ -58,6 +58,10 @@ void hfi_open_syn(hfi_ctx *ctx, hfi_conn *conn, bool ack, hfi_departure *ret);
 /* SYN_SENT's or SYN_RECEIVED's timer: true if the attempts are used up. */
 bool hfi_open_timeout(hfi_ctx *ctx, hfi_conn *conn);
 
+/* An acceptable segment came by a source route: a connection that a listener gave goes back the same way
+ * from now on (RFC 9293 MUST-53, SHLD-24); one that we opened keeps its own (MUST-52). */
+void hfi_open_route_heard(hfi_ctx *ctx, hfi_conn *conn, const hf_source_route *route);
+
 /* The connection is ESTABLISHED now. */
 void hfi_open_established(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
 

@@ -49,6 +49,8 @@ hfi_departure hfi_open_syn_ack(hfi_ctx *ctx, const hfi_syn_entry *entry, uint32_
     ret.tcp.options.wscale = hfi_open_wscale(ctx, receive_bytes);
     ret.tcp.options.ts_value = hfi_timestamp(ctx, &key);
     ret.tcp.options.ts_echo = entry->ts_recent;
+    if (entry->route_set != HFI_NO_ROUTE_SET)
+        ret.route = &ctx->option_sets[entry->route_set].value.source_route;
     ret.chunk = HFI_NONE;
     ret.conn = HFI_NONE;
     const hf_tcp_options *options =
@@ -137,6 +139,7 @@ void hfi_open_fill_entry(hfi_ctx *ctx, hfi_syn_entry *entry, hfi_index listener,
                              .present = seg->options.present,
                              .mss = seg->options.mss,
                              .attempts = 1,
+                             .route_set = HFI_NO_ROUTE_SET,
                              .peer_window = seg->window};
     if (!hfi_open_is_gated(&ctx->listeners[listener]))
         entry->window = hfi_receive_first_window(ctx, options->receive_bytes,
@@ -149,11 +152,13 @@ hfi_index hfi_open_take_entry(hfi_ctx *ctx, hfi_index listener, const hfi_arriva
     if (index == HFI_NONE) return HFI_NONE;
     hfi_syn_entry *entry = &ctx->syns[index];
     hfi_open_fill_entry(ctx, entry, listener, arrival);
+    hfi_open_entry_route(ctx, entry, arrival);
     const hfi_flow_key key = hfi_open_entry_key(ctx, entry);
     const hf_seq isn = hfi_isn(ctx, &key);
     entry->iss = least.has_least ? hf_seq_max(isn, least.least) : isn;
     if (!hfi_flow_insert(&ctx->flow, hfi_flow_hash(&ctx->flow, &key),
                          hfi_flow_ref(HFI_FLOW_SYN, index))) {
+        hfi_open_entry_route_drop(ctx, entry);
         entry->attempts = 0;
         hfi_pool_give(&ctx->root->syn_pool, ctx->syn_next, index);
         return HFI_NONE;
@@ -299,6 +304,7 @@ hf_cause hfi_open_arriving_syn(hfi_ctx *ctx, hfi_index listener, const hfi_arriv
 
 static void free_entry(hfi_ctx *ctx, hfi_index index) {
     hfi_open_unpend(ctx, &ctx->syns[index]);
+    hfi_open_entry_route_drop(ctx, &ctx->syns[index]);
     unlink_syn(ctx, index);
     ctx->syns[index].attempts = 0;
     hfi_wheel_cancel(&ctx->wheel, wheel_id(ctx, index));
@@ -358,13 +364,13 @@ hfi_index hfi_open_make_conn(hfi_ctx *ctx, const hfi_syn_entry *entry, const hfi
     if (index == HFI_NONE) return HFI_NONE;
     hfi_conn *conn = &ctx->conns[index];
     hfi_listener *listener = &ctx->listeners[entry->listener];
-    ctx->option_sets[listener->options].uses++;
+    conn->options = entry->route_set != HFI_NO_ROUTE_SET ? entry->route_set : listener->options;
+    ctx->option_sets[conn->options].uses++;
     conn->remote = entry->remote;
     conn->remote_port = entry->remote_port;
     hfi_owner_join(ctx, conn);
     conn->local = entry->local;
     conn->local_port = entry->local_port;
-    conn->options = listener->options;
     conn->listener = entry->listener;
     conn->flags |= HFI_F_PASSIVE | HFI_F_UNACCEPTED | HFI_F_KNOWN;
     conn->mss = hfi_open_our_mss(&entry->remote, entry->mtu);
@@ -447,6 +453,7 @@ static hf_cause repeated_syn(hfi_ctx *ctx, hfi_index index, const hfi_arrival *a
     entry->wscale = seg->options.wscale;
     entry->ts_recent = seg->options.ts_value;
     entry->peer_window = seg->window;
+    hfi_open_entry_route(ctx, entry, arrival);
     if (entry->pending) {
         hfi_open_pend_again(ctx, index);
         return HF_CAUSE_TOOK_SYN_REPEATED;

@@ -19,6 +19,7 @@ hfi_departure hfi_reply_to(const hfi_arrival *arrival, hf_cause cause) {
     reply.destination = arrival->source;
     reply.tcp.source_port = arrival->tcp.destination_port;
     reply.tcp.destination_port = arrival->tcp.source_port;
+    reply.route = arrival->route;
     reply.chunk = HFI_NONE;
     reply.conn = HFI_NONE;
     reply.ttl = 64;

@@ -96,7 +96,7 @@ static void profile_rfc(hf_config *config) {
     config->limits.syn_ack_limit = 7;      /* RFC 9293 MUST-23, as for SYNs */
     config->quirks = HF_QUIRK_ICMP_HARD_ENDS | HF_QUIRK_RST_ENDS_TIME_WAIT |
                      HF_QUIRK_TIME_WAIT_ANSWERS_ACKS | HF_QUIRK_TIMESTAMPS_REQUIRED |
-                     HF_QUIRK_BAD_OPTION_RESETS;
+                     HF_QUIRK_BAD_OPTION_RESETS | HF_QUIRK_SOURCE_ROUTES;
 }
 
 static bool names_equal(const char *a, const char *b) {

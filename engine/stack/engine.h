@@ -32,7 +32,7 @@
 #include "udp/udp.h"
 
 /* Ethernet 14, IPv6 40, TCP 60. */
-#define HFI_SLOT_HEADER_BYTES 128
+#define HFI_SLOT_HEADER_BYTES 128 /* Ethernet 14, IP 20 and a source route of 32, TCP 60 */
 #define HFI_SLOT_PARTS (HF_FRAME_PARTS - 1)
 
 typedef enum hfi_slot_state { HFI_SLOT_FREE, HFI_SLOT_READY, HFI_SLOT_TAKEN } hfi_slot_state;

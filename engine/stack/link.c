@@ -25,9 +25,10 @@ void hfi_locals_update(hfi_engine *e) {
  * first segment on; when every path is held by others it goes without. */
 static const hfi_next_hop *conn_hop(hfi_engine *e, hfi_conn *conn, hfi_next_hop *spare) {
     hfi_paths *paths = &e->ctx.paths;
-    if (conn->path == HFI_NONE) conn->path = hfi_path_take(paths, &e->ip, &conn->remote);
+    const hf_addr first = hfi_first_hop(&hfi_options(&e->ctx, conn)->source_route, &conn->remote);
+    if (conn->path == HFI_NONE) conn->path = hfi_path_take(paths, &e->ip, &first);
     if (conn->path != HFI_NONE) return hfi_path_hop(paths, &e->ip, conn->path);
-    return hfi_ip_route(&e->ip, &conn->remote, spare) ? spare : NULL;
+    return hfi_ip_route(&e->ip, &first, spare) ? spare : NULL;
 }
 
 hfi_way hfi_link_exit(hfi_engine *e, hfi_conn *conn, hfi_exit *ret, hfi_index *ret_neighbor) {

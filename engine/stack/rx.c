@@ -50,6 +50,20 @@ static uint16_t mtu_of(const hfi_engine *e, const hf_addr *source, uint32_t inte
                                UINT16_MAX);
 }
 
+/* RFC 9293 3.9.2.1, behind an option that is off: the way back of a packet's source route. Of a packet
+ * that came in fragments it is not known. */
+static hf_cause read_route(const hfi_engine *e, const hf_frame *frame, const hfi_ip_view *ip,
+                           uint32_t skip, hf_source_route *back, const hf_source_route **ret) {
+    *ret = NULL;
+    const bool may_have = ip->version == 4 && ip->header_bytes > HFI_IP4_BYTES &&
+                          skip >= ip->header_bytes && hfi_quirk(&e->ctx, HF_QUIRK_SOURCE_ROUTES);
+    if (HFI_LIKELY(!may_have)) return HF_CAUSE_NONE;
+    const uint8_t *packet = (const uint8_t *)frame->parts[0].data + skip - ip->header_bytes;
+    const hfi_route_kind kind = hfi_ip4_route_read(packet, ip->header_bytes, back);
+    if (kind == HFI_ROUTE_BACK) *ret = back;
+    return kind == HFI_ROUTE_BAD ? HF_CAUSE_DROP_SOURCE_ROUTE : HF_CAUSE_NONE;
+}
+
 static hf_verdict rx_tcp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view *ip, uint32_t skip,
                          uint32_t local) {
     const uint8_t *segment = (const uint8_t *)frame->parts[0].data + skip;
@@ -63,6 +77,9 @@ static hf_verdict rx_tcp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view
         return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_TCP_CHECKSUM);
     const hf_cause addresses = check_tcp_addresses(e, ip, &arrival.tcp, frame->interface, local);
     if (addresses != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, addresses);
+    hf_source_route back;
+    const hf_cause route = read_route(e, frame, ip, skip, &back, &arrival.route);
+    if (route != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, route);
     arrival.source = ip->source;
     arrival.destination = ip->destination;
     arrival.local = (uint16_t)local;

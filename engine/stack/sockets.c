@@ -34,16 +34,25 @@ static bool options_good(const hf_tcp_options *options) {
 
 /* ---- OPEN ---- */
 
+/* RFC 9293 MUST-51 is behind an option that is off. */
+static bool source_route_good(const hfi_engine *e, const hf_connect_options *options) {
+    const uint32_t count = options->tcp.source_route.count;
+    if (count == 0) return true;
+    return count <= HF_ROUTE_HOPS && hf_addr_is4(&options->remote) &&
+           hfi_quirk(&e->ctx, HF_QUIRK_SOURCE_ROUTES);
+}
+
 static hf_err choose_local(hfi_engine *e, const hf_connect_options *options, hfi_open_how *how) {
     hfi_next_hop hop;
-    if (!hfi_ip_route(&e->ip, &options->remote, &hop)) return HF_NO_ROUTE;
+    const hf_addr first = hfi_first_hop(&options->tcp.source_route, &options->remote);
+    if (!hfi_ip_route(&e->ip, &first, &hop)) return HF_NO_ROUTE;
     const uint32_t local = hf_addr_is_any(&options->local)
-                               ? hfi_ip_source(&e->ip, &options->remote, hop.interface)
+                               ? hfi_ip_source(&e->ip, &first, hop.interface)
                                : hfi_ip_local(&e->ip, &options->local);
     if (local == HFI_NONE) return HF_NO_ADDRESS;
     const uint32_t parts_max = (HFI_SLOT_PARTS - 1) * hfi_chunk_bytes(&e->ctx.tx) + 60;
     how->local = (uint16_t)local;
-    how->mtu = (uint16_t)hfi_min32(hfi_link_mtu(e, &options->remote, hop.interface),
+    how->mtu = (uint16_t)hfi_min32(hfi_link_mtu(e, &first, hop.interface),
                                    hfi_min32(parts_max, UINT16_MAX));
     how->key = (hfi_flow_key){e->locals[local], options->remote, options->local_port,
                               options->remote_port};
@@ -68,7 +77,8 @@ static hf_err open_how(hfi_engine *e, const hf_connect_options *options, hfi_ope
 
 hf_err hf_connect(hf_engine *engine, const hf_connect_options *options, hf_conn *ret_conn) {
     hfi_engine *e = hfi_of(engine);
-    if (options->remote_port == 0 || !options_good(&options->tcp)) return HF_ARGUMENT;
+    if (options->remote_port == 0 || !options_good(&options->tcp) || !source_route_good(e, options))
+        return HF_ARGUMENT;
     const bool bad = hf_addr_is_any(&options->remote) || hfi_addr_is_multicast(&options->remote) ||
                      hfi_ip_is_broadcast(&e->ip, &options->remote);
     if (bad) return HF_BAD_DESTINATION; /* RFC 9293 MUST-46 */
@@ -82,7 +92,8 @@ hf_err hf_connect(hf_engine *engine, const hf_connect_options *options, hf_conn 
 hf_err hf_listen(hf_engine *engine, const hf_listen_options *options, hf_listener *ret_listener) {
     hfi_engine *e = hfi_of(engine);
     if (options->port == 0 || options->when_full > HF_FULL_REFUSE ||
-        options->accept_at > HF_ACCEPT_AT_WINDOW || !options_good(&options->tcp))
+        options->accept_at > HF_ACCEPT_AT_WINDOW || !options_good(&options->tcp) ||
+        options->tcp.source_route.count != 0)
         return HF_ARGUMENT;
     if (!hf_addr_is_any(&options->local) &&
         hfi_ip_address_find(&e->ip, &options->local) == HFI_NONE)
@@ -308,7 +319,9 @@ hf_err hf_conn_options_set(hf_engine *engine, hf_conn handle, const hf_tcp_optio
     hfi_conn *conn = hfi_conn_of(e, handle);
     if (conn == NULL) return HF_STALE;
     if (!options_good(options)) return HF_ARGUMENT;
-    const uint32_t set = hfi_open_options_hold(&e->ctx, options);
+    hf_tcp_options all = *options;
+    all.source_route = hfi_options(&e->ctx, conn)->source_route; /* that of the OPEN stays */
+    const uint32_t set = hfi_open_options_hold(&e->ctx, &all);
     if (set == HFI_NONE) return HF_NO_OPTION_SLOT;
     const hf_err err = hfi_tcp_set_options(&e->ctx, conn, set);
     if (err != HF_OK) hfi_open_options_drop(&e->ctx, set);

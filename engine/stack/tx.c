@@ -49,7 +49,8 @@ static void finish_checksum(hfi_engine *e, hfi_slot *slot, const hfi_interface *
 static void build_headers(hfi_engine *e, hfi_slot *slot, const hfi_departure *d,
                           const hfi_exit *exit) {
     const bool ip4 = hf_addr_is4(&d->destination);
-    const uint32_t ip_bytes = ip4 ? HFI_IP4_BYTES : HFI_IP6_BYTES;
+    const uint32_t option_bytes = d->route != NULL ? hfi_ip4_route_bytes(d->route) : 0;
+    const uint32_t ip_bytes = HFI_IP_HEADER_BYTES(ip4) + option_bytes;
     uint8_t *const ip = hfi_slot_ip(e, slot, exit, ip4);
     uint8_t *tcp = ip + ip_bytes;
     const uint32_t tcp_bytes = hfi_tcp_build(tcp, &d->tcp);
@@ -60,6 +61,7 @@ static void build_headers(hfi_engine *e, hfi_slot *slot, const hfi_departure *d,
     else
         hfi_ip6_build(ip, &d->source, &d->destination, HFI_IP_TCP, d->ttl, d->traffic_class, 0,
                       segment);
+    if (option_bytes > 0) hfi_ip4_route_write(ip, d->route);
     slot->header_bytes = (uint16_t)(tcp + tcp_bytes - slot->header);
     slot->total_bytes = slot->header_bytes + d->tcp.payload_bytes;
     if (d->gso_bytes != 0) {
@@ -85,7 +87,9 @@ bool hfi_tx_departure(hfi_engine *e, const hfi_departure *d, const hfi_exit *exi
 void hfi_tx_effects(hfi_engine *e, const hfi_effects *effects) {
     hfi_exit exit;
     if (effects->reply) {
-        if (hfi_link_reply_exit(e, &effects->departure.destination, &exit))
+        const hf_addr first =
+            hfi_first_hop(effects->departure.route, &effects->departure.destination);
+        if (hfi_link_reply_exit(e, &first, &exit))
             hfi_tx_departure(e, &effects->departure, &exit);
         else
             hfi_count(&e->ctx, HF_CAUSE_DROP_NEIGHBOR_UNKNOWN);

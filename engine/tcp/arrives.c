@@ -20,6 +20,7 @@ static hfi_outcome continue_in(hfi_ctx *ctx, hfi_index conn, hf_cause cause,
                                const hfi_arrival *arrival, hfi_effects *effects) {
     hfi_outcome out = {HF_VERDICT_TOOK, cause, conn, 0, 0};
     hfi_live_begin(ctx, &ctx->conns[conn]);
+    if (arrival->route != NULL) hfi_open_route_heard(ctx, &ctx->conns[conn], arrival->route);
     hfi_live_watch(ctx, &ctx->conns[conn]); /* free: the handshake had it promised */
     hfi_live_user_timeout_heard(ctx, &ctx->conns[conn], &arrival->tcp);
     hfi_receive_timestamp(ctx, &ctx->conns[conn], &arrival->tcp);

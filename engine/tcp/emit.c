@@ -8,6 +8,7 @@ void hfi_tcp_begin(hfi_ctx *ctx, const hfi_conn *conn, hfi_departure *ret) {
     ret->destination = conn->remote;
     ret->tcp.source_port = conn->local_port;
     ret->tcp.destination_port = conn->remote_port;
+    ret->route = options->source_route.count > 0 ? &options->source_route : NULL;
     ret->chunk = HFI_NONE;
     ret->conn = hfi_conn_index(ctx, conn);
     ret->ttl = options->ttl != 0 ? options->ttl : 64;
@@ -82,7 +83,7 @@ static bool emit_handshake(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
 static bool emit_data(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
     const uint16_t wanted = HFI_P_DATA | HFI_P_RESEND | HFI_P_TAIL_PROBE;
     if ((conn->pending & wanted) == 0) return false;
-    if (HFI_UNLIKELY(hfi_tcp_urgent_waits(ctx, conn))) super_max = conn->mss;
+    if (HFI_UNLIKELY(ret->route != NULL || hfi_tcp_urgent_waits(ctx, conn))) super_max = conn->mss;
     const hf_seq before = conn->snd_nxt;
     if (!hfi_send_next(ctx, conn, super_max, ret)) {
         conn->pending &= (uint16_t) ~(wanted | HFI_P_OVERRIDE);

@@ -1,6 +1,7 @@
 /* What the network layer reports: ICMP errors (RFC 9293 3.9.2.2, RFC 5927) and next hops that do
  * not answer. */
 #include "tcp/tcp.h"
+#include "wire/ip.h"
 
 /* RFC 5927 4.1: only an error about something in flight is believed. */
 static bool quotes_flight(const hfi_conn *conn, hf_seq seq) {
@@ -34,7 +35,8 @@ static hf_cause note_error(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_report *r
 /* The way takes less than we thought: smaller segments from now on, and the oldest goes again. */
 static hf_cause shrink(hfi_ctx *ctx, hfi_conn *conn, uint32_t mtu) {
     const uint32_t headers = hf_addr_is4(&conn->remote) ? 40 : 60;
-    const uint32_t options = hfi_has(conn, HFI_F_TIMESTAMPS) ? 12 : 0;
+    const uint32_t options = (hfi_has(conn, HFI_F_TIMESTAMPS) ? 12 : 0) +
+                             hfi_ip4_route_bytes(&hfi_options(ctx, conn)->source_route);
     const uint32_t mss = mtu > headers + options ? mtu - headers - options : 0;
     if (mss == 0 || mss >= conn->mss) return HF_CAUSE_DROP_ICMP_SEQUENCE;
     hfi_open_limit_mss(conn, (uint16_t)mss);

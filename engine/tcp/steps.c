@@ -206,6 +206,7 @@ static hf_cause check_ack(step *s) {
     if (cause != HF_CAUSE_NONE) return cause;
     hfi_live_heard(ctx, conn);
     hfi_receive_heard(conn, s->arrival);
+    if (HFI_UNLIKELY(s->arrival->route != NULL)) hfi_open_route_heard(ctx, conn, s->arrival->route);
     hfi_open_gate_heard(conn);
     hfi_receive_timestamp(ctx, conn, s->seg);
     if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED))) hfi_live_user_timeout_heard(ctx, conn, s->seg);

@@ -7,7 +7,7 @@
  *
  * IPv4 options are stepped over unread, by the header length: no option can mislead what does not
  * look at it (L03). A source route so has no effect: what it carries is taken if the destination is
- * ours, and answered directly. IPv6 extension headers must be walked, since only they tell where
+ * ours, and answered directly. Who wants source routes reads them apart (hfi_ip4_route_read). IPv6 extension headers must be walked, since only they tell where
  * the payload starts:
  *
  *     hop-by-hop (first only), destination options, routing with no segment left, fragment (once)
@@ -73,6 +73,20 @@ hf_cause hfi_ip_parse_quoted(const uint8_t *packet, uint32_t bytes, hfi_ip_view 
 uint32_t hfi_ip4_build(uint8_t *to, const hf_addr *src, const hf_addr *dst, uint8_t protocol,
                        uint8_t ttl, uint8_t traffic_class, uint16_t id, bool dont_fragment,
                        uint32_t payload_bytes);
+
+/* What a received IPv4 header says of a source route (RFC 1122 3.2.1.8). BACK: it has come to its end,
+ * and *ret is the way back, the sender itself left out. BAD: it does not end here, or names what cannot be
+ * a host's address. NONE: there is none, or it is longer than HF_ROUTE_HOPS. The header was parsed. */
+typedef enum hfi_route_kind { HFI_ROUTE_NONE, HFI_ROUTE_BACK, HFI_ROUTE_BAD } hfi_route_kind;
+hfi_route_kind hfi_ip4_route_read(const uint8_t *packet, uint32_t header_bytes,
+                                  hf_source_route *ret);
+
+/* The bytes of the option, padding included. */
+uint32_t hfi_ip4_route_bytes(const hf_source_route *route);
+
+/* Puts the option into a header that hfi_ip4_build wrote, with as many bytes free behind it: the packet
+ * goes to the first gateway, its destination stands last in the option. */
+void hfi_ip4_route_write(uint8_t *ip, const hf_source_route *route);
 
 /* Writes an IPv6 header and returns HFI_IP6_BYTES. payload_bytes is at most HFI_IP6_PAYLOAD_MAX, of
  * the flow label the low 20 bits count. */

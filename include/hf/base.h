@@ -72,6 +72,16 @@ static inline bool hf_addr_equal(const hf_addr *one, const hf_addr *other) {
     return ((a.w[0] ^ b.w[0]) | (a.w[1] ^ b.w[1]) | (a.w[2] ^ b.w[2]) | (a.w[3] ^ b.w[3])) == 0;
 }
 
+/* An IPv4 source route (RFC 791 3.1): the gateways on the way, the nearest first; the far end is not
+ * among them. Seven are what a frame's headers have room for. */
+#define HF_ROUTE_HOPS 7
+
+typedef struct hf_source_route {
+    uint8_t count; /* 0: none */
+    bool strict;   /* no other gateway may lie between these */
+    uint8_t hops[HF_ROUTE_HOPS][4];
+} hf_source_route;
+
 #ifdef __cplusplus
 }
 #endif

@@ -58,6 +58,10 @@ typedef struct hf_tcp_options {
         open_check_ns; /* a connecting side that has heard nothing but the handshake asks once, so long
                             after it, whether the peer has the connection */
     bool account;      /* keep books of why nothing was sent: hf_why_not_sending */
+
+    /* Only hf_connect takes one, to an IPv4 peer and with HF_QUIRK_SOURCE_ROUTES (MUST-51). Reads as
+     * the route in use: this one, or that by which the peer of a listener came. */
+    hf_source_route source_route;
 } hf_tcp_options;
 
 /* ---- OPEN ---- */
