@@ -17,16 +17,18 @@ static hf_owner owner_of(const peer *p, const hf_addr *prefix) {
     hf_owner owner;
     while (hf_owner_next(&p->engine, &row, &owner))
         if (hf_addr_equal(&owner.prefix, prefix)) return owner;
-    return (hf_owner){{{0}}, 0, 0};
+    return (hf_owner){.rx_chunks = 0};
 }
 
 /* The rows add up to the pools. */
 static void expect_sums(const peer *p) {
     hf_resources used, all;
     hf_owner owner;
-    uint32_t rx = 0, tx = 0, row = 0;
+    uint32_t conns = 0, rx = 0, tx = 0, row = 0;
     hf_resources_get(&p->engine, &used, &all);
-    while (hf_owner_next(&p->engine, &row, &owner)) rx += owner.rx_chunks, tx += owner.tx_chunks;
+    while (hf_owner_next(&p->engine, &row, &owner))
+        conns += owner.conns, rx += owner.rx_chunks, tx += owner.tx_chunks;
+    assert_int_equal(conns, used.conns);
     assert_int_equal(rx, used.rx_chunks);
     assert_int_equal(tx, used.tx_chunks);
 }

@@ -28,8 +28,8 @@ static bool is_row_of(const hfi_owners *owners, uint32_t row, const hf_addr *pre
     return memcmp(&owners->prefix[row], prefix, sizeof *prefix) == 0;
 }
 
-/* An owner that holds nothing yet gets the first row of its set that nobody holds anything by. */
-uint32_t hfi_owner_of(const hfi_ctx *ctx, const hf_addr *remote) {
+/* An owner that holds nothing yet gets the first row of its set that nobody holds anything by; 0 if there is none. */
+static uint32_t find_owner(const hfi_ctx *ctx, const hf_addr *remote) {
     const hfi_owners *owners = &ctx->owners;
     if (owners->sets == 0) return 0;
     const hf_addr prefix = hfi_owner_prefix(remote);
@@ -39,12 +39,55 @@ uint32_t hfi_owner_of(const hfi_ctx *ctx, const hf_addr *remote) {
     const uint32_t first = 1 + (uint32_t)set * HFI_OWNER_WAYS;
     uint32_t free_row = 0;
     for (uint32_t row = first; row < first + HFI_OWNER_WAYS; row++) {
-        const bool held = owners->rx[row] + owners->tx[row] > 0;
+        const bool held = hfi_owner_holds(owners, row);
         if (held && is_row_of(owners, row, &prefix)) return row;
         if (!held && free_row == 0) free_row = row;
     }
-    if (free_row != 0) owners->prefix[free_row] = prefix;
+    if (free_row == 0 || is_row_of(owners, free_row, &prefix)) return free_row;
+    owners->prefix[free_row] = prefix;
+    owners->refused[free_row] = 0;
     return free_row;
+}
+
+void hfi_owner_join(hfi_ctx *ctx, hfi_conn *conn) {
+    const uint32_t row = find_owner(ctx, &conn->remote);
+    ctx->owners.of_conn[hfi_conn_index(ctx, conn)] = (uint8_t)row;
+    ctx->owners.conns[row]++;
+}
+
+void hfi_owner_leave(hfi_ctx *ctx, const hfi_conn *conn) {
+    const uint32_t row = hfi_owner_of(ctx, conn);
+    HF_ASSERT(ctx->owners.conns[row] > 0);
+    ctx->owners.conns[row]--;
+}
+
+/* How many shares of connections a row stands for. */
+static uint32_t conns_a_share(const hfi_ctx *ctx, uint32_t row) {
+    const uint32_t shares = row == 0 ? ctx->root->config.other_shares : 1;
+    return (ctx->owners.conns[row] + shares - 1) / shares;
+}
+
+/* The last sixteenth of the connections is not for who holds most. */
+static bool holds_most(const hfi_ctx *ctx, uint32_t row) {
+    const uint32_t mine = conns_a_share(ctx, row);
+    for (uint32_t other = 0; other < hfi_owner_rows(&ctx->owners); other++)
+        if (conns_a_share(ctx, other) > mine) return false;
+    return mine > 0;
+}
+
+static bool may_connect(const hfi_ctx *ctx, uint32_t row) {
+    const hf_config *config = &ctx->root->config;
+    if (hfi_owner_is_full(ctx, ctx->owners.conns, row, config->owner_conns)) return false;
+    const bool scarce = hfi_pool_left(&ctx->root->conn_pool) <= config->conns / 16;
+    return !scarce || !holds_most(ctx, row);
+}
+
+bool hfi_owner_may_connect(const hfi_ctx *ctx, const hf_addr *remote) {
+    return ctx->root->config.owner_conns == 0 || may_connect(ctx, find_owner(ctx, remote));
+}
+
+void hfi_owner_note_refused(hfi_ctx *ctx, const hf_addr *remote) {
+    ctx->owners.refused[find_owner(ctx, remote)]++;
 }
 
 static hfi_index *link_of(hfi_ctx *ctx, hfi_link_field field, hfi_index conn) {

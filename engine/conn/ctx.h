@@ -477,8 +477,28 @@ void hfi_listener_event(hfi_ctx *ctx, hfi_listener *listener, uint32_t bits);
 /* The key under which the flow table knows the connection. */
 hfi_flow_key hfi_conn_key(const hfi_ctx *ctx, const hfi_conn *conn);
 
-/* The row of a peer that holds a chunk or is about to; 0 if none is left for it. */
-uint32_t hfi_owner_of(const hfi_ctx *ctx, const hf_addr *remote);
+/* A new connection, whose peer is known, gets the row of its owner; one whose block is given back leaves
+ * it. */
+void hfi_owner_join(hfi_ctx *ctx, hfi_conn *conn);
+void hfi_owner_leave(hfi_ctx *ctx, const hfi_conn *conn);
+
+static inline uint32_t hfi_owner_of(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return ctx->owners.of_conn[hfi_conn_index(ctx, conn)];
+}
+
+/* True if the row holds as many as one may (0: any number). */
+static inline bool hfi_owner_is_full(const hfi_ctx *ctx, const uint32_t *held, uint32_t row,
+                                     uint32_t most) {
+    const uint32_t shares = row == 0 ? ctx->root->config.other_shares : 1;
+    return most != 0 && held[row] >= (uint64_t)most * shares;
+}
+
+/* True if the peer may open one connection more: within its share, and not the largest holder when
+ * connections are scarce. */
+bool hfi_owner_may_connect(const hfi_ctx *ctx, const hf_addr *remote);
+
+/* Something of this peer was refused for its share. */
+void hfi_owner_note_refused(hfi_ctx *ctx, const hf_addr *remote);
 
 /* A keyed number that nobody outside can predict and that differs at each call. */
 uint32_t hfi_random(hfi_ctx *ctx);

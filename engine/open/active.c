@@ -66,6 +66,7 @@ hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_co
         ctx->root->live--;
         return HF_NO_MEMORY;
     }
+    hfi_owner_join(ctx, conn);
     conn->flags |= HFI_F_KNOWN;
     conn->ts_offset = hfi_timestamp_offset(ctx, &key);
     const hf_seq isn = hfi_isn(ctx, &key);

@@ -106,7 +106,8 @@ static uint32_t cookie_of(const hfi_ctx *ctx, const hfi_listener *listener,
 
 bool hfi_open_cookie_good(const hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival) {
     const hfi_listener *l = &ctx->listeners[listener];
-    return hfi_open_has_place(ctx, l) && cookie_of(ctx, l, arrival) != 0;
+    return hfi_open_has_place(ctx, l) && hfi_owner_may_connect(ctx, &arrival->source) &&
+           cookie_of(ctx, l, arrival) != 0;
 }
 
 hf_cause hfi_open_cookie_input(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
@@ -122,6 +123,8 @@ hf_cause hfi_open_cookie_input(hfi_ctx *ctx, hfi_index listener, const hfi_arriv
         hfi_reply_send(ctx, effects, &reset);
         return HF_CAUSE_DROP_BAD_COOKIE;
     }
+    if (!hfi_owner_may_connect(ctx, &arrival->source))
+        return hfi_open_refuse_owner(ctx, listener, arrival, effects);
     const hfi_syn_entry entry = entry_of_cookie(ctx, listener, arrival, mss);
     hfi_index conn = HFI_NONE;
     if (hfi_open_has_place(ctx, l)) conn = hfi_open_make_conn(ctx, &entry, arrival);

@@ -44,6 +44,10 @@ hfi_departure hfi_open_syn_ack(hfi_ctx *ctx, const hfi_syn_entry *entry, uint32_
 
 /* The connection that an entry, or a cookie, stands for, in the accept queue; HFI_NONE without a
  * slot. */
+/* Answers RST: the peer's owner holds its share. */
+hf_cause hfi_open_refuse_owner(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
+                               hfi_effects *effects);
+
 hfi_index hfi_open_make_conn(hfi_ctx *ctx, const hfi_syn_entry *entry, const hfi_arrival *arrival);
 
 /* Takes an entry for a SYN, without an answer yet; HFI_NONE if there is none. */

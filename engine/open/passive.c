@@ -190,6 +190,16 @@ static hf_cause refuse(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arri
     return HF_CAUSE_TOOK_SYN;
 }
 
+/* The peer's owner has its share. Nobody who is told so waits for long. */
+hf_cause hfi_open_refuse_owner(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival,
+                               hfi_effects *effects) {
+    const hfi_departure reset = hfi_reply_reset(arrival, HF_CAUSE_SENT_RST_OWNER_SHARE);
+    hfi_reply_send(ctx, effects, &reset);
+    hfi_open_note_overflow(ctx, &ctx->listeners[listener], arrival, HF_CAUSE_SENT_RST_OWNER_SHARE);
+    hfi_owner_note_refused(ctx, &arrival->source);
+    return HF_CAUSE_DROP_OWNER_SHARE;
+}
+
 static hf_cause ignore(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *arrival) {
     hfi_open_note_overflow(ctx, &ctx->listeners[listener], arrival, HF_CAUSE_DROP_LISTENER_FULL);
     return HF_CAUSE_DROP_LISTENER_FULL;
@@ -271,6 +281,8 @@ hf_cause hfi_open_arriving_syn(hfi_ctx *ctx, hfi_index listener, const hfi_arriv
                                hfi_open_isn isn, hfi_effects *effects) {
     const hfi_listener *l = &ctx->listeners[listener];
     if (l->draining) return refuse_draining(ctx, arrival, effects);
+    if (!hfi_owner_may_connect(ctx, &arrival->source))
+        return hfi_open_refuse_owner(ctx, listener, arrival, effects);
     if (pool_refuses(ctx)) return refuse(ctx, listener, arrival, effects);
     if (l->accept_at == HF_ACCEPT_AT_SYN) return gated_syn(ctx, listener, arrival, isn, effects);
     if (hfi_quirk(ctx, HF_QUIRK_LATE_SLOT_CHECK))
@@ -346,6 +358,7 @@ hfi_index hfi_open_make_conn(hfi_ctx *ctx, const hfi_syn_entry *entry, const hfi
     ctx->option_sets[listener->options].uses++;
     conn->remote = entry->remote;
     conn->remote_port = entry->remote_port;
+    hfi_owner_join(ctx, conn);
     conn->local = entry->local;
     conn->local_port = entry->local_port;
     conn->options = listener->options;
@@ -392,6 +405,12 @@ static hf_cause late_overflow(hfi_ctx *ctx, hfi_index index, const hfi_arrival *
 static hf_cause complete(hfi_ctx *ctx, hfi_index index, const hfi_arrival *arrival,
                          hfi_effects *effects, hfi_index *ret_conn) {
     const hfi_syn_entry entry = ctx->syns[index];
+    /* Handshakes do not count, or strangers could use a share up in its owner's name. So the share is looked at again
+     * when the owner has proved itself; others of its handshakes may have taken it meanwhile. */
+    if (!hfi_owner_may_connect(ctx, &entry.remote)) {
+        hfi_open_entry_forget(ctx, index, HF_CAUSE_NONE);
+        return hfi_open_refuse_owner(ctx, entry.listener, arrival, effects);
+    }
     if (hfi_quirk(ctx, HF_QUIRK_LATE_SLOT_CHECK) &&
         !hfi_open_late_has_place(ctx, &ctx->listeners[entry.listener]))
         return late_overflow(ctx, index, arrival, effects);

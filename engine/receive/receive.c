@@ -18,6 +18,23 @@ static uint64_t credits_left(const hfi_ctx *ctx) {
     return limit > ctx->root->rx_granted_bytes ? limit - ctx->root->rx_granted_bytes : 0;
 }
 
+/* The most that one owner may hold. */
+static uint64_t owner_share_bytes(const hfi_ctx *ctx) {
+    const uint32_t chunks = ctx->root->config.owner_rx_chunks;
+    return chunks != 0 ? (uint64_t)chunks << ctx->rx.shift : pool_bytes(ctx);
+}
+
+/* What may still be promised to a connection beyond its window: by the ledger, and by what its owner may still hold. */
+static uint64_t credits_for(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const uint64_t credits = credits_left(ctx);
+    const uint32_t row = hfi_owner_of(ctx, conn);
+    if (ctx->root->config.owner_rx_chunks == 0 || row == 0) return credits;
+    const uint32_t window = conn->rcv_adv - conn->rcv_nxt;
+    const uint64_t taken = ((uint64_t)ctx->owners.rx[row] << ctx->rx.shift) + window,
+                   share = owner_share_bytes(ctx);
+    return hfi_min64(credits, share > taken ? share - taken : 0);
+}
+
 void hfi_receive_begin(hfi_ctx *ctx, hfi_conn *conn, hf_seq irs) {
     conn->irs = irs;
     conn->rcv_nxt = conn->rcv_adv = conn->rx_read = conn->last_ack_sent = irs + 1;
@@ -36,7 +53,8 @@ static uint32_t window_of_share(uint64_t share, uint32_t receive_bytes, uint32_t
 }
 
 uint32_t hfi_receive_first_window(const hfi_ctx *ctx, uint32_t receive_bytes, uint32_t mss) {
-    const uint64_t share = pool_bytes(ctx) / (ctx->root->live + 1);
+    const uint64_t even = pool_bytes(ctx) / (ctx->root->live + 1),
+                   share = hfi_min64(even, owner_share_bytes(ctx));
     return window_of_share(hfi_min64(share, credits_left(ctx)), receive_bytes, mss);
 }
 
@@ -106,6 +124,19 @@ static void cursor_copy(cursor *c, uint8_t *to, uint32_t bytes) {
     }
 }
 
+/* The connection's owner has its whole share of buffers. */
+static bool has_rx_share(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return hfi_owner_is_full(ctx, ctx->owners.rx, hfi_owner_of(ctx, conn),
+                             ctx->root->config.owner_rx_chunks);
+}
+
+/* No room was found for an arrival's data: in the pool, or in the owner's share. */
+static hf_cause no_room(hfi_ctx *ctx, const hfi_conn *conn) {
+    if (!has_rx_share(ctx, conn)) return HF_CAUSE_DROP_NO_MEMORY;
+    ctx->owners.refused[hfi_owner_of(ctx, conn)]++;
+    return HF_CAUSE_DROP_OWNER_SHARE;
+}
+
 /* The chunk for `number`, found or added after `before` (HFI_NONE: at the head of the chain). */
 static hfi_index chunk_for(hfi_ctx *ctx, hfi_conn *conn, hfi_index before, uint32_t number) {
     hfi_chunks *rx = &ctx->rx;
@@ -113,7 +144,8 @@ static hfi_index chunk_for(hfi_ctx *ctx, hfi_conn *conn, hfi_index before, uint3
     while (at != HFI_NONE && hfi_chunk_before(rx, rx->number[at], number))
         before = at, at = rx->next[at];
     if (at != HFI_NONE && rx->number[at] == number) return at;
-    const hfi_index fresh = hfi_chunk_take(rx, number, hfi_owner_of(ctx, &conn->remote));
+    if (has_rx_share(ctx, conn)) return HFI_NONE;
+    const hfi_index fresh = hfi_chunk_take(rx, number, hfi_owner_of(ctx, conn));
     if (fresh == HFI_NONE) return HFI_NONE;
     rx->next[fresh] = at;
     if (before == HFI_NONE)
@@ -243,7 +275,7 @@ static hf_cause take_out_of_order(hfi_ctx *ctx, hfi_conn *conn, const hfi_arriva
     hfi_receive_duplicate(ctx, conn, seq, from);
     uint32_t placed;
     const hfi_index chunk = place(ctx, conn, arrival, from, seq + bytes - from, hint, &placed);
-    if (placed == 0) return HF_CAUSE_DROP_NO_MEMORY;
+    if (placed == 0) return no_room(ctx, conn);
     *ret_a = placed;
     range_add(ctx, conn, before, from, from + placed, chunk);
     return HF_CAUSE_TOOK_DATA_OUT_OF_ORDER;
@@ -303,7 +335,7 @@ static hfi_conn *largest_holder(hfi_ctx *ctx) {
     for (hfi_index i = 0; i < ctx->root->config.conns; i++) {
         hfi_conn *conn = &ctx->conns[i];
         if (conn->ranges == 0) continue;
-        const uint32_t held = ctx->owners.rx[hfi_owner_of(ctx, &conn->remote)];
+        const uint32_t held = ctx->owners.rx[hfi_owner_of(ctx, conn)];
         if (best != NULL && held < most) continue;
         const uint32_t reach = reach_of(ctx, conn);
         if (best != NULL && held == most && reach <= furthest) continue;
@@ -339,11 +371,11 @@ static hf_cause take_in_order(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *a
         drop_furthest(ctx, conn);
         chunk = place(ctx, conn, arrival, conn->rcv_nxt, bytes, conn->rx_tail, &placed);
     }
-    if (placed == 0 && relieve(ctx))
+    if (placed == 0 && !has_rx_share(ctx, conn) && relieve(ctx))
         chunk = place(ctx, conn, arrival, conn->rcv_nxt, bytes, conn->rx_tail, &placed);
     if (placed == 0) {
         hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_ACK_DUPLICATE);
-        return HF_CAUSE_DROP_NO_MEMORY;
+        return no_room(ctx, conn);
     }
     conn->rx_tail = chunk;
     conn->rcv_nxt += placed;
@@ -427,7 +459,7 @@ static hf_seq right_edge(const hfi_ctx *ctx, const hfi_conn *conn) {
         return conn->rcv_adv;
     const hf_seq wanted = conn->rx_read + receive_limit(ctx, conn);
     if (hf_seq_le(wanted, conn->rcv_adv)) return conn->rcv_adv;
-    const uint32_t more = (uint32_t)hfi_min64(wanted - conn->rcv_adv, credits_left(ctx));
+    const uint32_t more = (uint32_t)hfi_min64(wanted - conn->rcv_adv, credits_for(ctx, conn));
     const hf_seq edge = conn->rcv_adv + more;
     if (hfi_readable(conn) > 0 || conn->range_head != HFI_NONE) return edge;
     return hf_seq_max(edge, hf_seq_min(conn->rcv_nxt + 2u * conn->rcv_mss, wanted));

@@ -22,13 +22,20 @@ uint32_t hfi_send_room(const hfi_ctx *ctx, const hfi_conn *conn) {
     return used < limit ? limit - used : 0;
 }
 
+/* The connection's owner has its whole share of buffers. */
+static bool has_tx_share(const hfi_ctx *ctx, const hfi_conn *conn) {
+    return hfi_owner_is_full(ctx, ctx->owners.tx, hfi_owner_of(ctx, conn),
+                             ctx->root->config.owner_tx_chunks);
+}
+
 /* Bytes of room at snd_end, adding a chunk if the last one is full. */
 static uint32_t tail_room(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_chunks *tx = &ctx->tx;
     const uint32_t offset = hfi_snd_offset(conn, conn->snd_end);
     const uint32_t number = hfi_chunk_number(tx, offset);
     if (conn->tx_tail == HFI_NONE || tx->number[conn->tx_tail] != number) {
-        const hfi_index fresh = hfi_chunk_take(tx, number, hfi_owner_of(ctx, &conn->remote));
+        if (has_tx_share(ctx, conn)) return 0;
+        const hfi_index fresh = hfi_chunk_take(tx, number, hfi_owner_of(ctx, conn));
         if (fresh == HFI_NONE) return 0;
         if (conn->tx_tail == HFI_NONE)
             conn->tx_head = fresh;
@@ -39,10 +46,11 @@ static uint32_t tail_room(hfi_ctx *ctx, hfi_conn *conn) {
     return hfi_chunk_room(tx, offset);
 }
 
-/* The pool is empty: who comes first is told first when a chunk is free. */
+/* The pool is empty, or the owner has its share: who comes first is told first when there is a chunk for it. */
 static void wait_for_room(hfi_ctx *ctx, hfi_conn *conn) {
     conn->flags |= HFI_F_WANTS_ROOM;
-    if (hfi_has(conn, HFI_F_WAITS_ROOM) || hfi_pool_left(&ctx->root->tx_pool) > 0) return;
+    const bool has_chunk = hfi_pool_left(&ctx->root->tx_pool) > 0 && !has_tx_share(ctx, conn);
+    if (hfi_has(conn, HFI_F_WAITS_ROOM) || has_chunk) return;
     conn->flags |= HFI_F_WAITS_ROOM;
     hfi_queue_push(ctx, &ctx->root->room, HFI_LINK_QUEUE, hfi_conn_index(ctx, conn));
 }
@@ -90,8 +98,14 @@ static void free_chunk(hfi_ctx *ctx, hfi_conn *conn) {
 }
 
 void hfi_send_wake_room(hfi_ctx *ctx) {
-    while (ctx->root->room.count > 0 && hfi_pool_left(&ctx->root->tx_pool) > 0) {
-        hfi_conn *conn = &ctx->conns[hfi_queue_pop(ctx, &ctx->root->room, HFI_LINK_QUEUE)];
+    const uint32_t waiting = ctx->root->room.count;
+    for (uint32_t i = 0; i < waiting && hfi_pool_left(&ctx->root->tx_pool) > 0; i++) {
+        const hfi_index index = hfi_queue_pop(ctx, &ctx->root->room, HFI_LINK_QUEUE);
+        hfi_conn *conn = &ctx->conns[index];
+        if (has_tx_share(ctx, conn)) { /* for it there is none yet */
+            hfi_queue_push(ctx, &ctx->root->room, HFI_LINK_QUEUE, index);
+            continue;
+        }
         conn->flags &= ~(uint32_t)(HFI_F_WAITS_ROOM | HFI_F_WANTS_ROOM);
         hfi_conn_event(ctx, conn, HF_EVENT_WRITABLE);
     }

@@ -47,6 +47,7 @@ void hf_config_default(hf_config *config) {
     config->reassembly_bytes = 9000;
     config->udp_buffers = 128;
     config->owners = 64;
+    config->other_shares = 16;
     config->end_records = 64;
     config->end_budget = 768;
     config->chunk_bytes = 4096;
@@ -134,6 +135,10 @@ const char *hf_config_problem(const hf_config *c) {
          "reassembly_bytes: give 1,280 to 65,528"},
         {c->owners <= HFI_OWNERS_MAX && c->owners % HFI_OWNER_WAYS == 0,
          "owners: give a multiple of 4, at most 252"},
+        {c->other_shares >= 1, "other_shares: give at least 1"},
+        {c->owner_conns < index_max && c->owner_rx_chunks < index_max &&
+             c->owner_tx_chunks < index_max,
+         "owner_conns, owner_rx_chunks, owner_tx_chunks: give at most 268,435,455"},
         {c->end_records < index_max, "end_records: give at most 268,435,455"},
         {c->end_budget >= 1, "end_budget: give at least 1, at best less than conns"},
         {c->tx_frames >= 2, "tx_frames: give at least 2"},

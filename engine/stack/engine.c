@@ -46,6 +46,9 @@ static hfi_owners owner_areas(layout *l, const hf_config *c) {
     owners.prefix = area(l, hfi_owner_rows(&owners), sizeof(hf_addr));
     owners.rx = area(l, hfi_owner_rows(&owners), sizeof(uint32_t));
     owners.tx = area(l, hfi_owner_rows(&owners), sizeof(uint32_t));
+    owners.conns = area(l, hfi_owner_rows(&owners), sizeof(uint32_t));
+    owners.refused = area(l, hfi_owner_rows(&owners), sizeof(uint32_t));
+    owners.of_conn = area(l, c->conns, sizeof(uint8_t));
     return owners;
 }
 

@@ -60,8 +60,9 @@ void hf_peer_resources_get(const hf_engine *engine, const hf_addr *peer, hf_reso
 bool hf_owner_next(const hf_engine *engine, uint32_t *row, hf_owner *ret_owner) {
     const hfi_owners *owners = &hfi_of_const(engine)->ctx.owners;
     for (; *row < hfi_owner_rows(owners); ++*row) {
-        if (*row > 0 && owners->rx[*row] + owners->tx[*row] == 0) continue;
-        *ret_owner = (hf_owner){owners->prefix[*row], owners->rx[*row], owners->tx[*row]};
+        if (*row > 0 && !hfi_owner_holds(owners, *row)) continue;
+        *ret_owner = (hf_owner){owners->prefix[*row], owners->conns[*row], owners->rx[*row],
+                                owners->tx[*row], owners->refused[*row]};
         ++*row;
         return true;
     }

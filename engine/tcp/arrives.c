@@ -162,7 +162,8 @@ static hfi_outcome in_listen_or_closed(hfi_ctx *ctx, const hfi_arrival *arrival,
 static hfi_outcome new_incarnation(hfi_ctx *ctx, hfi_index listener, uint32_t ref, hf_seq isn,
                                    const hfi_arrival *arrival, hfi_effects *effects) {
     const hfi_open_isn least = {true, hfi_tw_has_timestamps(ctx, ref), isn};
-    if (hfi_open_keeps_place(ctx, listener)) hfi_tw_replaced(ctx, ref);
+    const bool may = hfi_owner_may_connect(ctx, &arrival->source);
+    if (may && hfi_open_keeps_place(ctx, listener)) hfi_tw_replaced(ctx, ref);
     return in_listen(ctx, listener, arrival, least, effects);
 }
 

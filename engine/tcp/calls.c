@@ -130,6 +130,7 @@ void hfi_tcp_try_free(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_open_options_drop(ctx, conn->options);
     if (conn->path != HFI_NONE) hfi_path_give(&ctx->paths, conn->path);
     conn->path = HFI_NONE;
+    hfi_owner_leave(ctx, conn);
     conn->flags = 0;
     conn->state = HF_CLOSED;
     hfi_pool_give(&ctx->root->conn_pool, ctx->conn_next, hfi_conn_index(ctx, conn));

@@ -79,8 +79,14 @@ typedef struct hf_config {
     uint32_t reassembly;       /* incomplete IP packets at once; 0: fragments are dropped */
     uint32_t reassembly_bytes; /* largest payload put together, 1,280 to 65,528; kept for each */
 
-    uint32_t owners;      /* peers whose buffers are counted apart: a multiple of 4 */
-    uint32_t end_records; /* ends kept for hf_end_next; the oldest is overwritten */
+    uint32_t owners; /* peers that are counted apart (hf/ledger.h): a multiple of 4 */
+    /* Shares: the most that one owner may hold; 0: any number. A handshake beyond owner_conns is answered
+     * by RST; hf_connect is not refused, but counts. While connections are scarce (the last sixteenth),
+     * the owner that holds most gets none. Data beyond owner_rx_chunks is dropped, and its window opens no
+     * further; hf_send takes nothing beyond owner_tx_chunks. */
+    uint32_t owner_conns, owner_rx_chunks, owner_tx_chunks;
+    uint32_t other_shares; /* how many shares those together may hold that found no row */
+    uint32_t end_records;  /* ends kept for hf_end_next; the oldest is overwritten */
     uint32_t
         end_budget; /* ended connections that wait for hf_release; the oldest beyond is taken */
 

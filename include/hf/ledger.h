@@ -78,10 +78,14 @@ hf_err hf_conn_resources_get(const hf_engine *engine, hf_conn conn, hf_resources
 void hf_peer_resources_get(const hf_engine *engine, const hf_addr *peer, hf_resources *ret);
 
 /* A row of the owners' table (config.owners), which is kept at every event: a peer (IPv4 /32, IPv6 /64), or OTHER,
- * row 0: peers that found no row, and frames of no connection. The rows' sums are the pools'. */
+ * row 0: peers that found no row. The rows' sums are the pools'. */
 typedef struct hf_owner {
     hf_addr prefix; /* all zero: OTHER */
+    uint32_t conns; /* ended ones too, until they are released */
     uint32_t rx_chunks, tx_chunks;
+    uint32_t
+        refused; /* handshakes and segments with data, for its share (config.owner_conns ...), since it
+                         has the row */
 } hf_owner;
 
 /* Reads the next row that holds something, or OTHER; *row starts at 0. False after the last. */
