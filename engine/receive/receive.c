@@ -349,7 +349,7 @@ static hf_cause take_in_order(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *a
         drop_furthest(ctx, conn);
         chunk = place(ctx, conn, arrival, conn->rcv_nxt, bytes, conn->rx_tail, &placed);
     }
-    if (placed == 0 && relieve(ctx))
+    if (placed == 0 && !has_rx_share(ctx, conn) && relieve(ctx))
         chunk = place(ctx, conn, arrival, conn->rcv_nxt, bytes, conn->rx_tail, &placed);
     if (placed == 0) {
         hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_ACK_DUPLICATE);
