@@ -129,6 +129,13 @@ extern const lab_conn_ops lab_linux_conn;
 void lab_socket_wake(lab_conn *conn, uint32_t events);
 void lab_socket_drop(lab_conn *conn); /* without a packet that anybody sees */
 
+/* ---- linux_ledger.c ---- */
+
+/* As hf_port_ledger_get and hf_time_wait_status_get, of what the kernel shows: how many, until when. */
+hf_err lab_linux_ports(lab_host *host, const hf_addr *local, const hf_addr *remote, uint16_t port,
+                       hf_port_ledger *ret_ledger);
+void lab_linux_time_wait(lab_host *host, hf_time_wait_status *ret_status);
+
 /* ---- linux.c ---- */
 
 void lab_kernel_watch(lab_world *world, int fd, uint32_t events, lab_wakes kind, uint32_t index);

@@ -307,7 +307,9 @@ const lab_conn_ops lab_linux_conn = {.listen = listen_on,
                                      .options_set = options_set,
                                      .options_get = options_get,
                                      .status = status,
-                                     .end = lab_socket_end};
+                                     .end = lab_socket_end,
+                                     .ports = lab_linux_ports,
+                                     .time_wait = lab_linux_time_wait};
 
 /* ---- Readiness ---- */
 

@@ -43,6 +43,8 @@ int lab_host_time_wait(lua_State *lua) {
     ops->time_wait(host, &status);
     lua_newtable(lua);
     lab_set_integer(lua, "used", status.ip4.used + status.ip6.used);
+    set_time(lua, "next_end_at_ns", status.next_end_at_ns);
+    if (lab_is_real(lua)) return 1; /* a kernel tells no more */
     lab_set_integer(lua, "by_timestamps", status.ip4.by_timestamps + status.ip6.by_timestamps);
     lab_set_integer(lua, "by_isn", status.ip4.by_isn + status.ip6.by_isn);
     lab_set_integer(lua, "unguarded", status.ip4.unguarded + status.ip6.unguarded);
@@ -54,6 +56,5 @@ int lab_host_time_wait(lua_State *lua) {
     if (status.early_unsafe > 0) hf_explain_addr(&status.last_unsafe_peer, peer, sizeof peer);
     lab_set_text(lua, "last_unsafe_peer", peer);
     lab_set_integer(lua, "last_unsafe_age_ns", status.last_unsafe_age_ns);
-    set_time(lua, "next_end_at_ns", status.next_end_at_ns);
     return 1;
 }

@@ -7,8 +7,11 @@ function common.pair(profile, delay)
     return client, server, link(client, server, { delay = delay or "100us" })
 end
 
+-- Those of the profiles that can be played here: on the kernel itself there is the kernel.
+function common.here(profiles) return backend() == "linux" and { "linux" } or profiles end
+
 -- The profiles under which the question of a system is played: the kernel's, the small stack's, our own.
-common.profiles = { "linux", "small", "holdfast" }
+common.profiles = common.here { "linux", "small", "holdfast" }
 
 -- The bound in the way of each profile: Linux and the small stack have keepalive and the like, Holdfast detect_within.
 function common.bounds(profile, classic)

