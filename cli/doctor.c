@@ -110,6 +110,7 @@ int cli_doctor(int argc, char **argv) {
     const int result = cli_doctor_read(argc, argv, &arguments);
     if (result != CLI_PASS) return result;
     if (strcmp(arguments.verb, "listen") == 0) return cli_doctor_listen(&arguments);
+    if (strcmp(arguments.verb, "watch") == 0) return cli_doctor_watch(&arguments);
     if (!doctor_look(&view, &arguments.scope, why, sizeof why)) {
         printf("UNKNOWN: %s\n", why);
         doctor_view_free(&view);

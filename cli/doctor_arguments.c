@@ -7,7 +7,8 @@ void cli_doctor_help(FILE *to) {
     fputs("usage: holdfast doctor [OPTION]...                  one screen, worst first\n"
           "       holdfast doctor ps [OPTION]... [FILTER]      one line a socket\n"
           "       holdfast doctor explain PID:FD | LOCAL REMOTE  one connection, everything\n"
-          "       holdfast doctor listen :PORT                 one listener, once a second\n\n"
+          "       holdfast doctor listen :PORT                 one listener, once a second\n"
+          "       holdfast doctor watch [OPTION]...            what changes, and events\n\n"
           "When would each connection's vanished peer be noticed, by what, and what should be "
           "set?\n\n"
           "  --all            every finding, with its remedy\n"
@@ -21,8 +22,9 @@ void cli_doctor_help(FILE *to) {
           "  -H, --no-header  ps: without the first line\n"
           "  --no-bpf         not by BPF, even if that is allowed\n"
           "  --no-ladder      explain: do not play what would happen\n"
-          "  --count N        listen: so many times\n"
-          "  --interval N     listen: so many seconds apart\n\n"
+          "  --resets         watch: only resets, with the kernel's reasons\n"
+          "  --count N        listen, watch: so many times\n"
+          "  --interval N     listen, watch: so many seconds apart\n\n"
           "FILTER is of ss's words: state close-wait, dport = :443, src 10.0.0.0/8, and, or, not.\n"
           "Exit status: 0 well, 1 warning, 2 critical, 3 something could not be seen; other verbs: "
           "0,\n"
@@ -47,7 +49,8 @@ static bool read_flag(const char *word, cli_doctor_arguments *to) {
                  {"--wide", "-w", &to->table.wide},
                  {"--no-header", "-H", &to->table.no_header},
                  {"--no-bpf", NULL, &to->scope.no_bpf},
-                 {"--no-ladder", NULL, &to->no_ladder}};
+                 {"--no-ladder", NULL, &to->no_ladder},
+                 {"--resets", NULL, &to->resets}};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
         const bool by_letter = flags[i].letter && strcmp(word, flags[i].letter) == 0;
         if (strcmp(word, flags[i].name) != 0 && !by_letter) continue;
@@ -84,7 +87,7 @@ static int read_valued(const char *word, const char *value, cli_doctor_arguments
 }
 
 static bool is_verb(const char *word) {
-    static const char *const verbs[] = {"ps", "explain", "listen"};
+    static const char *const verbs[] = {"ps", "explain", "listen", "watch"};
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (strcmp(word, verbs[i]) == 0) return true;
     return false;
@@ -93,6 +96,8 @@ static bool is_verb(const char *word) {
 static int read_words(cli_doctor_arguments *to) {
     char why[160];
     const bool filters = to->verb[0] == 0 || strcmp(to->verb, "ps") == 0;
+    if (strcmp(to->verb, "watch") == 0)
+        return to->word_count == 0 ? CLI_PASS : wrong("watch takes no words, but ", to->words[0]);
     if (!filters) return to->word_count > 0 ? CLI_PASS : wrong("say which: ", to->verb);
     if (doctor_filter_read(&to->filter, to->words, to->word_count, why, sizeof why))
         return CLI_PASS;

@@ -6,6 +6,7 @@
  *     settings.c  keepalive and the like, which sock_diag    the same, by pidfd_getfd + getsockopt
  *                 does not tell
  *     bpf.c       owners and settings in one pass each       root, a kernel with BTF
+ *     watch.c     events, as they happen                     the same
  *     netns.c     namespaces, their sysctls and counters     sysctls for everybody
  *
  * What could not be seen is counted and said. A setting that could not be read is unknown; nothing
@@ -56,7 +57,7 @@ typedef enum doctor_source {
 /* Options of a socket, as they are in force: what is not set on it has its namespace's value. */
 typedef struct doctor_settings {
     doctor_source source;
-    bool keepalive, linger_zero, no_delay;
+    bool keepalive, linger_zero;
     uint32_t keep_idle_s, keep_interval_s, keep_count;
     uint32_t user_timeout_ms; /* 0: off */
     uint32_t rto_max_ms;
@@ -107,7 +108,8 @@ typedef struct doctor_limits {
 typedef struct doctor_counters {
     uint64_t listen_overflows, listen_drops, aborts_on_timeout, aborts_on_memory, aborts_on_linger;
     uint64_t aborts_on_data, time_wait_overflows, cookies_sent, cookies_failed, request_queue_full;
-    uint64_t passive_opens;      /* handshakes that were accepted */
+    uint64_t active_opens, passive_opens; /* connect(), and handshakes that were accepted */
+    uint64_t retransmitted_segs, resets_sent, established_resets;
     uint64_t orphans, time_wait; /* now; of the whole machine where it is kept so */
 } doctor_counters;
 
@@ -159,7 +161,9 @@ bool doctor_is_connection(const doctor_conn *conn);
 /* `states`: bits of doctor_state. */
 bool doctor_diag_read(doctor_view *view, uint32_t netns, uint32_t states, char *why, size_t size);
 bool doctor_netns_find(doctor_view *view, const doctor_scope *scope, char *why, size_t size);
-bool doctor_netns_read(doctor_view *view, const doctor_scope *scope, char *why, size_t size);
+struct doctor_bpf;
+bool doctor_netns_read(doctor_view *view, const doctor_scope *scope, struct doctor_bpf *bpf,
+                       char *why, size_t size);
 void doctor_limits_read(doctor_limits *limits);
 void doctor_counters_read(doctor_counters *counters);
 void doctor_owners_read(doctor_view *view, const doctor_scope *scope);

@@ -1,6 +1,6 @@
 /* One look at everything, and what every part of the doctor shares. */
 #define _GNU_SOURCE
-#include "doctor/facts.h"
+#include "doctor/bpf.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,8 +91,14 @@ bool doctor_look(doctor_view *view, const doctor_scope *scope, char *why, size_t
     sscanf(name.release, "%u.%u", &view->major, &view->minor);
     view->jiffy_s = jiffy_of_kernel();
     if (!doctor_netns_find(view, scope, why, size)) return false;
-    if (!doctor_netns_read(view, scope, why, size)) return false;
-    doctor_owners_read(view, scope);
+    doctor_bpf *const bpf = scope->no_bpf || scope->only_listeners
+                                ? NULL
+                                : doctor_bpf_begin(view->why_no_bpf, sizeof view->why_no_bpf);
+    const bool good = doctor_netns_read(view, scope, bpf, why, size);
+    view->by_bpf = bpf && good && scope->pid == 0 && doctor_bpf_owners(bpf, view);
+    doctor_bpf_end(bpf);
+    if (!good) return false;
+    if (!view->by_bpf) doctor_owners_read(view, scope);
     if (scope->pid > 0) keep_process(view, scope->pid);
     if (!scope->only_listeners) doctor_settings_read(view);
     count_unknown(view);

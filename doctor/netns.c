@@ -1,6 +1,6 @@
 /* Network namespaces: which there are, and what each allows. */
 #define _GNU_SOURCE
-#include "doctor/facts.h"
+#include "doctor/bpf.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -120,7 +120,11 @@ void doctor_counters_read(doctor_counters *counters) {
                                    {"SyncookiesSent", &counters->cookies_sent},
                                    {"SyncookiesFailed", &counters->cookies_failed},
                                    {"TCPReqQFullDrop", &counters->request_queue_full},
-                                   {"PassiveOpens", &counters->passive_opens}};
+                                   {"PassiveOpens", &counters->passive_opens},
+                                   {"ActiveOpens", &counters->active_opens},
+                                   {"RetransSegs", &counters->retransmitted_segs},
+                                   {"OutRsts", &counters->resets_sent},
+                                   {"EstabResets", &counters->established_resets}};
     read_pairs("/proc/self/net/netstat", rows, sizeof rows / sizeof rows[0]);
     read_pairs("/proc/self/net/snmp", rows, sizeof rows / sizeof rows[0]);
     read_sockstat(counters);
@@ -231,7 +235,8 @@ static bool enter(const doctor_netns *netns) {
     return entered;
 }
 
-static bool read_one(doctor_view *view, uint32_t index, uint32_t states, char *why, size_t size) {
+static bool read_one(doctor_view *view, doctor_bpf *bpf, uint32_t index, uint32_t states, char *why,
+                     size_t size) {
     doctor_netns *const netns = &view->netns[index];
     if (!enter(netns)) {
         snprintf(why, size, "The network namespace \"%s\" may not be entered: %s.", netns->name,
@@ -240,18 +245,21 @@ static bool read_one(doctor_view *view, uint32_t index, uint32_t states, char *w
     }
     doctor_limits_read(&netns->limits);
     doctor_counters_read(&netns->counters);
+    const size_t from = view->conn_count;
     netns->seen = doctor_diag_read(view, index, states, why, size);
+    if (netns->seen && bpf) doctor_bpf_settings(bpf, view, from);
     return netns->seen;
 }
 
-bool doctor_netns_read(doctor_view *view, const doctor_scope *scope, char *why, size_t size) {
+bool doctor_netns_read(doctor_view *view, const doctor_scope *scope, struct doctor_bpf *bpf,
+                       char *why, size_t size) {
     const int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     const uint32_t handshakes = 1u << DOCTOR_SYN_RECV | 1u << DOCTOR_NEW_SYN_RECV;
     const uint32_t states =
         scope->only_listeners ? 1u << DOCTOR_LISTEN | handshakes : (1u << DOCTOR_STATES) - 2;
     size_t seen = 0;
     for (uint32_t i = 0; i < view->netns_count; i++) {
-        const bool good = read_one(view, i, states, why, size);
+        const bool good = read_one(view, bpf, i, states, why, size);
         seen += good;
         view->unseen_netns += !good;
         if (home >= 0 && setns(home, CLONE_NEWNET) != 0 && errno != EPERM) break;

@@ -40,9 +40,8 @@ static bool read_linger_zero(int fd, bool *ret) {
 
 bool doctor_settings_of(int fd, doctor_settings *settings) {
     doctor_settings set = {.source = DOCTOR_BY_GETSOCKOPT};
-    uint32_t keepalive, no_delay;
+    uint32_t keepalive;
     const bool good = read_number(fd, SOL_SOCKET, SO_KEEPALIVE, &keepalive) &&
-                      read_number(fd, IPPROTO_TCP, TCP_NODELAY, &no_delay) &&
                       read_number(fd, IPPROTO_TCP, TCP_KEEPIDLE, &set.keep_idle_s) &&
                       read_number(fd, IPPROTO_TCP, TCP_KEEPINTVL, &set.keep_interval_s) &&
                       read_number(fd, IPPROTO_TCP, TCP_KEEPCNT, &set.keep_count) &&
@@ -53,7 +52,6 @@ bool doctor_settings_of(int fd, doctor_settings *settings) {
     if (!read_number(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, &set.rto_max_ms))
         set.rto_max_ms = USUAL_RTO_MAX_MS; /* such a kernel has no other */
     set.keepalive = keepalive != 0;
-    set.no_delay = no_delay != 0;
     *settings = set;
     return true;
 }
