@@ -77,6 +77,7 @@ typedef struct hfi_syn_entry {
     hfi_index next, previous; /* of the listener's, oldest first */
     uint32_t serial;          /* names a pending one */
     bool pending, shown;      /* the application has to answer it; it was given it */
+    bool ecn;                 /* each SYN has asked for ECN, and each SYN-ACK agreed */
 } hfi_syn_entry;
 
 _Static_assert(sizeof(hfi_syn_entry) <= 160, "a SYN entry is at most 160 bytes");
@@ -174,7 +175,8 @@ enum {
     HFI_FLIGHT_UNDO = 1 << 7,         /* congest remembers a window that could come back */
     HFI_FLIGHT_STAMPED = 1 << 8,      /* resent_at is valid */
     HFI_FLIGHT_RENEGED = 1 << 9,      /* the peer took SACKs back: no more are believed */
-    HFI_FLIGHT_UNDONE = 1 << 10       /* undone_until is valid */
+    HFI_FLIGHT_UNDONE = 1 << 10,      /* undone_until is valid */
+    HFI_FLIGHT_MARKED = 1 << 11       /* the window falls because of marks, until conn.recover */
 };
 
 /* hfi_flight.timer: what rtx_at is. */
@@ -439,6 +441,10 @@ static inline const hf_tcp_options *hfi_options(const hfi_ctx *ctx, const hfi_co
 static inline hf_congestion hfi_congestion(const hfi_ctx *ctx, const hfi_conn *conn) {
     const uint32_t asked = hfi_options(ctx, conn)->congestion;
     return (hf_congestion)(asked != HF_CONGESTION_DEFAULT ? asked : ctx->limits->congestion);
+}
+
+static inline hf_ecn hfi_ecn(const hfi_ctx *ctx, const hf_tcp_options *options) {
+    return (hf_ecn)(options->ecn != HF_ECN_DEFAULT ? options->ecn : ctx->limits->ecn);
 }
 
 static inline hfi_watch *hfi_watch_of(const hfi_ctx *ctx, const hfi_conn *conn) {
