@@ -55,7 +55,7 @@ hfi_departure hfi_open_syn_ack(hfi_ctx *ctx, const hfi_syn_entry *entry, uint32_
     const hf_tcp_options *options =
         &ctx->option_sets[ctx->listeners[entry->listener].options].value;
     ret.ttl = options->ttl != 0 ? options->ttl : 64;
-    ret.traffic_class = options->traffic_class;
+    ret.traffic_class = options->traffic_class & 0xfc; /* RFC 3168 6.1.1: no mark on a SYN-ACK */
     ret.cause = cause;
     return ret;
 }
