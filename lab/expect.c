@@ -284,6 +284,8 @@ static void check_link(lab_world *world, const lab_link *link) {
     check_way(world, link, "loss", a->options.loss, a->lost + b->lost);
     check_way(world, link, "reorder", a->options.reorder, a->reordered + b->reordered);
     check_way(world, link, "duplicate", a->options.duplicate, a->duplicated + b->duplicated);
+    check_way(world, link, "mark", a->options.mark, a->marked + b->marked);
+    check_way(world, link, "mark_queue", a->options.mark_queue, a->marked + b->marked);
     check_way(world, link, "corrupt", a->options.corrupt, a->corrupted + b->corrupted);
     if (a->options.strip_timestamps && a->stripped + b->stripped == 0 && !link->unseen_allowed)
         lab_problem(world, "%s: no SYN had timestamps to strip", link->where);

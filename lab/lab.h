@@ -125,7 +125,7 @@ typedef struct lab_record {
     uint32_t link, frame_id;
     hf_ns arrives_at_ns;
     lab_fate fate;
-    bool corrupted, duplicate, reordered, judged;
+    bool corrupted, duplicate, reordered, marked, judged;
     hf_verdict verdict; /* if judged */
     uint8_t *bytes;
     uint32_t captured, total;
@@ -152,7 +152,8 @@ typedef struct lab_way_options {
     hf_ns delay_ns, jitter_ns, reorder_by_ns;
     uint64_t rate_bits; /* a second; 0: no limit */
     uint32_t queue;     /* packets that may wait for the rate */
-    double loss, reorder, duplicate, corrupt;
+    double loss, reorder, duplicate, corrupt, mark;
+    uint32_t mark_queue; /* packets waiting for the rate beyond which one is marked; 0: never */
     bool
         strip_timestamps; /* a middlebox replaces the option in SYNs by NOPs, so that none has it */
 } lab_way_options;
@@ -165,7 +166,7 @@ typedef struct lab_way {
     hf_ns *departures; /* ring of `queue` departure times, for a link with a rate */
     uint32_t departure_first, departure_count;
     hf_ns busy_until_ns;
-    uint64_t sent, lost, cut_lost, queue_lost, reordered, duplicated, corrupted, stripped;
+    uint64_t sent, lost, cut_lost, queue_lost, reordered, duplicated, corrupted, stripped, marked;
 } lab_way;
 
 /* Packets that take a slower path than those around them. */
@@ -217,6 +218,8 @@ void lab_link_heal(lab_link *link);
 void lab_link_hold(lab_link *link, const lab_hold *hold); /* copies it */
 /* middlebox.c: the first hold that means this packet, and counts it; 0 if none does. */
 hf_ns lab_held_by(lab_link *link, const lab_flight *flight);
+/* Sets CE in a packet whose sender allows it (RFC 3168 5); false if it does not. */
+bool lab_mark_congestion(uint8_t *packet, uint32_t bytes);
 /* Turns a timestamps option of a SYN into NOPs; true if there was one. */
 bool lab_strip_timestamps(uint8_t *packet, uint32_t bytes);
 bool lab_link_can_change(const lab_link *link); /* its options, after it was made */

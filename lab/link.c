@@ -144,6 +144,17 @@ static void corrupt(lab_flight *flight, lab_way *way) {
     if (record) record->corrupted = true;
 }
 
+/* Active queue management: by the length of the queue behind which the packet waits, or by chance. */
+static void mark(lab_flight *flight, lab_way *way) {
+    const uint32_t most = way->options.mark_queue;
+    const bool long_queue = most > 0 && way->departure_count > most;
+    if (!long_queue && !lab_random_chance(&way->random, way->options.mark)) return;
+    if (!lab_mark_congestion(flight->bytes, flight->total)) return;
+    way->marked++;
+    lab_record *const record = record_of(flight);
+    if (record) record->marked = true;
+}
+
 static void fly(lab_flight *flight, hf_ns arrives_at_ns) {
     lab_world *const world = flight->link->world;
     lab_record *const record = record_of(flight);
@@ -190,6 +201,7 @@ void lab_link_send(lab_link *link, uint32_t way_index, const hf_frame *frame, ui
         free(flight);
         return;
     }
+    mark(flight, way);
     const bool twice = lab_random_chance(&way->random, way->options.duplicate);
     const hf_ns arrives_at_ns = arrival(flight, way, leaves_at_ns);
     if (twice) {

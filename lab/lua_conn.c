@@ -153,6 +153,7 @@ static int conn_status(lua_State *lua) {
     lab_set_bool(lua, "timestamps", status.timestamps);
     lab_set_bool(lua, "sack", status.sack);
     lab_set_bool(lua, "window_scaling", status.window_scaling);
+    lab_set_bool(lua, "ecn", status.ecn);
     lab_set_integer(lua, "srtt_ns", status.srtt_ns);
     lab_set_integer(lua, "rttvar_ns", status.rttvar_ns);
     lab_set_integer(lua, "rto_ns", status.rto_ns);

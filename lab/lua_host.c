@@ -64,6 +64,7 @@ static const lab_option host_options[] = {
     LIMIT(syn_linear),
     LIMIT(syn_ack_limit),
     LIMIT(initial_window_segs),
+    {"ecn", LAB_OPTION_ECN, offsetof(hf_config, limits.ecn)},
     {"congestion", LAB_OPTION_CONGESTION, offsetof(hf_config, limits.congestion)},
     LIMIT(duplicate_threshold),
     LIMIT(conn_pool_with_time_wait),

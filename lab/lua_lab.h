@@ -17,6 +17,7 @@ typedef enum lab_option_type {
     LAB_OPTION_BOOL,
     LAB_OPTION_CHANCE,     /* double, "2%" or 0.02 */
     LAB_OPTION_RATE,       /* uint64_t, bits a second */
+    LAB_OPTION_ECN,        /* uint8_t, an hf_ecn by its name */
     LAB_OPTION_CONGESTION, /* uint8_t, an hf_congestion by its name */
     LAB_OPTION_ACTION,     /* hf_bound_action, "end" or "report" */
     LAB_OPTION_OTHER       /* the caller reads it itself */

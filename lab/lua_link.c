@@ -23,6 +23,8 @@ static const lab_option link_options[] = {
     WAY(reorder, CHANCE),
     WAY(duplicate, CHANCE),
     WAY(corrupt, CHANCE),
+    WAY(mark, CHANCE),
+    WAY(mark_queue, U32),
     WAY(strip_timestamps, BOOL),
     {"mtu", LAB_OPTION_U32, offsetof(struct link_options, mtu)},
     {"unseen", LAB_OPTION_BOOL, offsetof(struct link_options, unseen)},
@@ -33,6 +35,8 @@ static void check_options(lua_State *lua, const struct link_options *options) {
         luaL_error(lua, "link: mtu = %d is not 68 to 65535", (int)options->mtu);
     if (options->way.queue < 1 || options->way.queue > 100000)
         luaL_error(lua, "link: queue = %d is not 1 to 100000 packets", (int)options->way.queue);
+    if (options->way.mark_queue > 0 && options->way.rate_bits == 0)
+        luaL_error(lua, "link: mark_queue is of the queue for the rate; give a rate, too");
     if (options->way.rate_bits > 0 && options->way.rate_bits < 1000)
         luaL_error(lua, "link: rate is below 1 kbit/s; give at least \"1kbit/s\"");
 }
@@ -171,6 +175,7 @@ static int link_status(lua_State *lua) {
     lab_set_integer(lua, "reordered", a->reordered + b->reordered);
     lab_set_integer(lua, "duplicated", a->duplicated + b->duplicated);
     lab_set_integer(lua, "corrupted", a->corrupted + b->corrupted);
+    lab_set_integer(lua, "marked", a->marked + b->marked);
     lab_set_integer(lua, "stripped", a->stripped + b->stripped);
     return 1;
 }

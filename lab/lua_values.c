@@ -140,6 +140,8 @@ static bool bool_pop(lua_State *lua, const char *what, const char *name) {
 
 static const char *const congestion_names[] = {"DEFAULT", "CUBIC", "NEWRENO", NULL};
 
+static const char *const ecn_names[] = {"DEFAULT", "OFF", "ACCEPT", "ASK", NULL};
+
 static uint8_t name_pop(lua_State *lua, const char *what, const char *name,
                         const char *const *names) {
     const char *const text = lua_type(lua, -1) == LUA_TSTRING ? lua_tostring(lua, -1) : "";
@@ -205,6 +207,7 @@ static void fill(lua_State *lua, const char *what, const lab_option *option, voi
         memcpy(at, &value, sizeof value);
         break;
     }
+    case LAB_OPTION_ECN: *at = name_pop(lua, what, option->name, ecn_names); break;
     case LAB_OPTION_CONGESTION: *at = name_pop(lua, what, option->name, congestion_names); break;
     case LAB_OPTION_ACTION: {
         const hf_bound_action value = action_pop(lua, what, option->name);
@@ -350,6 +353,7 @@ const lab_option lab_tcp_options[] = {
     TCP(ttl, U8),
     TCP(traffic_class, U8),
     TCP(congestion, CONGESTION),
+    TCP(ecn, ECN),
     TCP(advertise_user_timeout, BOOL),
     TCP_NS(user_timeout_most),
     TCP_NS(progress_within),

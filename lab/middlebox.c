@@ -1,5 +1,5 @@
-/* What a path does to chosen packets: a second, slower way for some, and a middlebox that takes an
- * option out of SYNs. */
+/* What a path does to chosen packets: a second, slower way for some, a middlebox that takes an option
+ * out of SYNs, a router that marks. */
 #include "lab.h"
 #include <string.h>
 
@@ -20,6 +20,22 @@ hf_ns lab_held_by(lab_link *link, const lab_flight *flight) {
         return hold->by_ns;
     }
     return 0;
+}
+
+/* ---- Marks ---- */
+
+bool lab_mark_congestion(uint8_t *packet, uint32_t bytes) {
+    const bool ip4 = bytes >= 20 && packet[0] >> 4 == 4, ip6 = bytes >= 40 && packet[0] >> 4 == 6;
+    const uint32_t shift = ip4 ? 0 : 4, before = packet[1];
+    if ((!ip4 && !ip6) || (before >> shift & 3) == 0) return false;
+    packet[1] |= (uint8_t)(3u << shift);
+    if (ip6) return true;
+    uint32_t sum = ~((uint32_t)packet[10] << 8 | packet[11]) & 0xffff; /* RFC 1624, equation 3 */
+    sum += (~before & 0xffff) + packet[1];
+    for (int i = 0; i < 2; i++) sum = (sum & 0xffff) + (sum >> 16);
+    packet[10] = (uint8_t)(~sum >> 8);
+    packet[11] = (uint8_t)~sum;
+    return true;
 }
 
 /* ---- Timestamps ---- */

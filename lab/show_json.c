@@ -107,6 +107,7 @@ static void put_frame(json_t *json, const lab_record *record) {
     put_text(json, "fate", lab_fate_name(record->fate));
     if (record->arrives_at_ns > 0) put_number(json, "arrives_at_ns", record->arrives_at_ns);
     put_flag(json, "corrupted", record->corrupted);
+    put_flag(json, "marked", record->marked);
     put_flag(json, "duplicate", record->duplicate);
     put_flag(json, "reordered", record->reordered);
     put_why(json, record->cause, record->a, record->b);

@@ -98,6 +98,7 @@ void lab_frame_sentence(const lab_record *record, bool trace, char *to, size_t s
     hf_explain_cause(record->cause, record->a, record->b, to, size);
     if (record->duplicate) append(to, size, "(A copy, made by the link.)");
     if (record->reordered) append(to, size, "(Held back by the link.)");
+    if (record->marked) append(to, size, "(Marked by the link: congestion.)");
     if (record->corrupted) append(to, size, "(A bit was turned by the link.)");
     append(to, size, lab_fate_sentence(record->fate));
     append_verdict(record, trace, to, size);
@@ -121,7 +122,8 @@ static uint64_t frame_shape(const lab_record *record, const hf_packet *packet) {
     shape = mix(mix(shape, record->cause), (uint64_t)record->fate);
     if (record->judged && record->verdict.action == HF_VERDICT_DROPPED)
         shape = mix(shape, record->verdict.cause);
-    return mix(shape, record->corrupted * 4u + record->duplicate * 2u + record->reordered);
+    return mix(shape, record->marked * 8u + record->corrupted * 4u + record->duplicate * 2u +
+                          record->reordered);
 }
 
 static void add_frame(rows_t *rows, const lab_record *record) {

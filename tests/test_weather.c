@@ -47,6 +47,10 @@ static const weather_path paths[] = {
     {"unset_300ms", 20, 300, 1, .bytes = 30 MB, .buffers = 1},
     {"unset_1ms", 1000, 1, 1, .bytes = 60 MB, .buffers = 1},
     {"unset_loss_0.1%", 20, 50, 1, .loss = 0.001, .bytes = 20 MB, .buffers = 1},
+    {"marks_5ms", 20, 50, 1, .mark_ms = 5, .bytes = 30 MB},
+    {"marks_5ms_100ms", 50, 100, 1, .mark_ms = 5, .bytes = 60 MB},
+    {"marks_12ms_4bdp", 20, 50, 4, .mark_ms = 12, .bytes = 30 MB},
+    {"marks_2ms_0.1bdp", 20, 50, 0.1, .mark_ms = 2, .bytes = 30 MB},
     {"short_15kb", 20, 100, 1, .bytes = 15 KB},
     {"short_300kb", 20, 100, 1, .bytes = 300 KB},
     {"short_15kb_loss_2%", 20, 100, 1, .loss = 0.02, .bytes = 15 KB},
@@ -65,8 +69,10 @@ static uint32_t runs_of(const weather_path *p) {
 
 static double mean_ms(const weather_path *path, uint8_t congestion) {
     const uint32_t buffers = path->buffers == 0 ? 4u << 20 : path->buffers == 1 ? 0 : path->buffers;
-    const hf_tcp_options options = {
-        .send_bytes = buffers, .receive_bytes = buffers, .congestion = congestion};
+    const hf_tcp_options options = {.send_bytes = buffers,
+                                    .receive_bytes = buffers,
+                                    .congestion = congestion,
+                                    .ecn = path->mark_ms > 0 ? HF_ECN_ASK : HF_ECN_DEFAULT};
     const uint32_t runs = runs_of(path);
     double sum = 0;
     for (uint32_t i = 1; i <= runs; i++) {

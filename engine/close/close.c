@@ -172,8 +172,8 @@ static bool may_shrink(const hfi_conn *conn) {
     const uint32_t wanted = HFI_F_CLOSED_BY_APP | HFI_F_RELEASED;
     return conn->state == HF_FIN_WAIT_2 && (conn->flags & wanted) == wanted &&
            !hfi_has(conn, HFI_F_ENDED | HFI_F_PEER_FIN_SEEN | HFI_F_RST_ON_DEADLINE) &&
-           (conn->close_how & (HFI_CLOSE_DRAIN | HFI_CLOSE_DETACH)) == 0 && conn->pending == 0 &&
-           conn->range_head == HFI_NONE;
+           (conn->close_how & (HFI_CLOSE_DRAIN | HFI_CLOSE_DETACH)) == 0 &&
+           (conn->pending & ~HFI_P_STANDING) == 0 && conn->range_head == HFI_NONE;
 }
 
 void hfi_close_shrink(hfi_ctx *ctx, hfi_conn *conn) {

@@ -130,10 +130,7 @@ hfi_congest_window hfi_congest_undo(hfi_congest *state, hf_congestion kind,
 }
 
 /* Twice the window a round trip while it doubles, a quarter more than the window afterwards: so pacing
- * never is what limits, and yet no window leaves in one burst. Below a few ticks a round trip the timer
- * is too coarse to do better than the ACKs. */
-#define PACED_SRTT_LEAST_US 4096u
-
+ * never is what limits, and yet no window leaves in one burst. */
 uint32_t hfi_congest_pacing(hf_congestion kind, hfi_congest_window window, hfi_us32 srtt_us) {
     if (kind != HF_CONGESTION_CUBIC || srtt_us < PACED_SRTT_LEAST_US) return 0;
     /* cwnd * 1024 / srtt in 32 bits: what cwnd cannot be multiplied by, srtt is divided by. */

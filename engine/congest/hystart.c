@@ -56,9 +56,12 @@ static void look_at_delay(hfi_congest *state) {
 
 uint32_t hfi_hystart_growth(hfi_congest *state, hfi_congest_window *window,
                             const hfi_congest_sample *sample) {
-    const uint32_t growth = hfi_slow_start_bytes(sample, L_UNPACED);
-    /* Later slow starts know where to stop (RFC 9406 4.3). */
-    if (window->ssthresh != HFI_SSTHRESH_NONE) return growth;
+    /* Later slow starts know where to stop (RFC 9406 4.3). They may follow a time-out, after which one
+     * ACK can stand for a whole window that had arrived long ago (RFC 3465 2.3). */
+    if (window->ssthresh != HFI_SSTHRESH_NONE) return hfi_slow_start_bytes(sample, L_UNPACED);
+    /* L bounds the burst that an ACK for much lets out; who paces lets out none, so it is infinite. */
+    const bool paced = sample->srtt_us >= PACED_SRTT_LEAST_US;
+    const uint32_t growth = paced ? sample->acked_bytes : hfi_slow_start_bytes(sample, L_UNPACED);
     if ((state->flags & HFI_CC_ROUND) == 0) begin_round(state, sample);
     measure_round(state, sample);
     look_at_delay(state);

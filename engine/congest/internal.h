@@ -4,6 +4,9 @@
 
 #include "congest/congest.h"
 
+/* Below a few ticks a round trip the timer is too coarse to pace better than the ACKs do. */
+#define PACED_SRTT_LEAST_US 4096u
+
 /* Bytes by which an ACK lets cwnd grow in slow start: at most `segs` segments' worth (L of RFC 3465
  * 2.2 and RFC 9406 4.2). */
 static inline uint32_t hfi_slow_start_bytes(const hfi_congest_sample *sample, uint32_t segs) {

@@ -46,8 +46,12 @@ enum {
     HFI_F_RST_ON_DEADLINE = 1u << 24,
     HFI_F_WAITS_ROOM = 1u << 26, /* on the list of those who wait for transmit chunks */
     HFI_F_RELEASED = 1u << 28, /* the handle was given back; freed when it ends and is on no list */
-    HFI_F_COOKIE = 1u << 29    /* opened by a SYN cookie, which may come again */
+    HFI_F_COOKIE = 1u << 29,   /* opened by a SYN cookie, which may come again */
+    HFI_F_ECN = 1u << 30       /* ECN is agreed; in SYN_SENT: each SYN so far has asked for it */
 };
+/* A mark was received and the peer has not said yet that it slowed down: our ACKs echo it. (An enum
+ * holds no more than an int.) */
+#define HFI_F_ECN_ECHO (1u << 31)
 
 /* hfi_conn.flags of a connection that has ended: bits of what only the living do. */
 enum {
@@ -71,9 +75,14 @@ enum {
     HFI_P_OVERRIDE =
         1u << 8, /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
     HFI_P_TAIL_PROBE = 1u << 11, /* recover: a new segment, or the last again, whatever cwnd says */
+    HFI_P_CWR = 1u << 12,        /* no debt: the next new data says that the window fell */
+    HFI_P_NO_ECT = 1u << 13,     /* no debt, for ever: nothing of ours may be marked any more */
     HFI_P_OPENED = 1u << 14,     /* the window that was closed until the accept */
     HFI_P_GATE = 1u << 15 /* no debt, but until the peer is heard it may come again: OPENED */
 };
+
+/* What stands in `pending` and is nothing to send. */
+#define HFI_P_STANDING (HFI_P_CWR | HFI_P_NO_ECT)
 
 /* hfi_conn.close_how */
 enum {

@@ -78,6 +78,7 @@ typedef struct hfi_syn_entry {
     uint32_t serial;          /* names a pending one */
     uint16_t route_set;       /* option set with the way back, or HFI_NO_ROUTE_SET */
     bool pending, shown;      /* the application has to answer it; it was given it */
+    bool ecn;                 /* each SYN has asked for ECN, and each SYN-ACK agreed */
 } hfi_syn_entry;
 
 #define HFI_NO_ROUTE_SET UINT16_MAX
@@ -177,7 +178,8 @@ enum {
     HFI_FLIGHT_UNDO = 1 << 7,         /* congest remembers a window that could come back */
     HFI_FLIGHT_STAMPED = 1 << 8,      /* resent_at is valid */
     HFI_FLIGHT_RENEGED = 1 << 9,      /* the peer took SACKs back: no more are believed */
-    HFI_FLIGHT_UNDONE = 1 << 10       /* undone_until is valid */
+    HFI_FLIGHT_UNDONE = 1 << 10,      /* undone_until is valid */
+    HFI_FLIGHT_MARKED = 1 << 11       /* the window falls because of marks, until conn.recover */
 };
 
 /* hfi_flight.timer: what rtx_at is. */
@@ -451,6 +453,10 @@ static inline hf_addr hfi_first_hop(const hf_source_route *route, const hf_addr 
 static inline hf_congestion hfi_congestion(const hfi_ctx *ctx, const hfi_conn *conn) {
     const uint32_t asked = hfi_options(ctx, conn)->congestion;
     return (hf_congestion)(asked != HF_CONGESTION_DEFAULT ? asked : ctx->limits->congestion);
+}
+
+static inline hf_ecn hfi_ecn(const hfi_ctx *ctx, const hf_tcp_options *options) {
+    return (hf_ecn)(options->ecn != HF_ECN_DEFAULT ? options->ecn : ctx->limits->ecn);
 }
 
 static inline hfi_watch *hfi_watch_of(const hfi_ctx *ctx, const hfi_conn *conn) {

@@ -92,6 +92,8 @@ void hfi_open_take_syn(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
         conn->ts_recent_at = ctx->now_tick >> HFI_TS_AGE_SHIFT & HFI_TS_AGE_MASK;
     }
     if ((options->present & HFI_OPT_SACK_PERMITTED) != 0) conn->flags |= HFI_F_SACK;
+    if ((seg->flags & HFI_TCP_ACK) == 0 && !hfi_open_asks_ecn(seg))
+        conn->flags &= ~(uint32_t)HFI_F_ECN;
     if ((options->present & HFI_OPT_WSCALE) != 0) {
         conn->flags |= HFI_F_WSCALE;
         conn->snd_wscale = options->wscale & 15;
@@ -100,11 +102,44 @@ void hfi_open_take_syn(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
     conn->mss -= (uint16_t)hfi_ip4_route_bytes(&hfi_options(ctx, conn)->source_route); /* MUST-16 */
 }
 
+/* ---- ECN, RFC 3168 6.1.1 ---- */
+
+bool hfi_open_asks_ecn(const hfi_tcp_view *syn) {
+    return (syn->flags & (HFI_TCP_ECE | HFI_TCP_CWR)) == (HFI_TCP_ECE | HFI_TCP_CWR);
+}
+
+/* ECE alone agrees. Both bits are what a peer sends that copies what it does not know. */
+static void take_ecn_answer(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
+    const uint8_t bits = seg->flags & (HFI_TCP_ECE | HFI_TCP_CWR);
+    if (!hfi_has(conn, HFI_F_ECN)) return;
+    if ((seg->flags & HFI_TCP_SYN) != 0 && bits != HFI_TCP_ECE) {
+        conn->flags &= ~(uint32_t)HFI_F_ECN;
+        hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_ECN_REFUSED, 0, 0);
+        return;
+    }
+    hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_ECN_AGREED, 0, 0);
+}
+
+/* Some paths drop a SYN that asks: the second does not, and who has sent one that does not must not
+ * use ECN (6.1.1.1). */
+static uint8_t ecn_of_syn(hfi_ctx *ctx, hfi_conn *conn, bool again) {
+    if (!again && hfi_ecn(ctx, hfi_options(ctx, conn)) == HF_ECN_ASK) {
+        conn->flags |= HFI_F_ECN;
+        return HFI_TCP_ECE | HFI_TCP_CWR;
+    }
+    if (hfi_has(conn, HFI_F_ECN))
+        hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_ECN_NOT_ASKED_AGAIN, 0, 0);
+    conn->flags &= ~(uint32_t)HFI_F_ECN;
+    return 0;
+}
+
 void hfi_open_syn(hfi_ctx *ctx, hfi_conn *conn, bool ack, hfi_departure *ret) {
     const hf_tcp_options *options = hfi_options(ctx, conn);
     const bool again = conn->snd_nxt != conn->iss;
     ret->tcp.seq = conn->iss;
     ret->tcp.flags = HFI_TCP_SYN;
+    if (!ack) ret->tcp.flags |= ecn_of_syn(ctx, conn, again);
+    if (ack && hfi_has(conn, HFI_F_ECN)) ret->tcp.flags |= HFI_TCP_ECE;
     ret->cause = ack     ? HF_CAUSE_SENT_SYN_ACK_SIMULTANEOUS
                  : again ? HF_CAUSE_SENT_SYN_AGAIN
                          : HF_CAUSE_SENT_SYN;
@@ -167,6 +202,7 @@ void hfi_open_established(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg)
     conn->snd_wnd = conn->snd_max_wnd = (uint32_t)seg->window << scale;
     conn->snd_wl1 = seg->seq;
     conn->snd_wl2 = seg->ack;
+    take_ecn_answer(ctx, conn, seg);
     hfi_conn_move(ctx, conn, HF_ESTABLISHED);
     hfi_conn_event(ctx, conn, HF_EVENT_CONNECTED | HF_EVENT_WRITABLE);
     if (hfi_has(conn, HFI_F_FIN_QUEUED)) {

@@ -2,7 +2,9 @@
 #include "open/internal.h"
 
 /*  cookie: | MAC 24 | minute 5 | MSS 3 |   This minute's and the last one's are good, 60 to 120 s.
- * The window scale and SACK ride in the low 5 bits of our TSval, which comes back as TSecr.
+ * The window scale and SACK ride in the low 5 bits of our TSval, which comes back as TSecr. ECN is not
+ * agreed to: a sixth bit would make the first round trip seem longer by up to 64 ms, and who answers
+ * cookies has other worries than marks.
  */
 static const uint16_t cookie_mss[8] = {MSS_FLOOR, 256, 536, 1220, 1300, 1400, 1440, 1460};
 
@@ -50,6 +52,7 @@ bool hfi_open_send_cookie(hfi_ctx *ctx, hfi_index listener, const hfi_arrival *a
     hfi_syn_entry entry;
     hfi_open_fill_entry(ctx, &entry, listener, arrival);
     set_cookie_window(ctx, &entry);
+    entry.ecn = false;
     const hfi_flow_key key = hfi_open_entry_key(ctx, &entry);
     const uint32_t peer_mss = (entry.present & HFI_OPT_MSS) != 0 ? entry.mss : 536;
     entry.iss = cookie_make(ctx, &key, entry.irs, peer_mss);

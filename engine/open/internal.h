@@ -10,6 +10,9 @@
 uint16_t hfi_open_our_mss(const hf_addr *remote, uint32_t mtu);
 uint16_t hfi_open_send_mss(const hf_addr *remote, const hfi_tcp_options *options, uint32_t our_mss,
                            bool timestamps);
+/* A SYN asks for ECN by both bits (RFC 3168 6.1.1). */
+bool hfi_open_asks_ecn(const hfi_tcp_view *syn);
+
 /* For what the window may become (RFC 7323 2.3). */
 uint8_t hfi_open_wscale(const hfi_ctx *ctx, uint32_t receive_bytes);
 

@@ -24,8 +24,8 @@ static bool options_equal(const hf_tcp_options *a, const hf_tcp_options *b) {
            a->keepalive_count == b->keepalive_count && a->user_timeout_ns == b->user_timeout_ns &&
            a->send_bytes == b->send_bytes && a->receive_bytes == b->receive_bytes &&
            a->no_delay == b->no_delay && a->ttl == b->ttl && a->traffic_class == b->traffic_class &&
-           a->congestion == b->congestion && routes_equal(&a->source_route, &b->source_route) &&
-           watches_equal(a, b);
+           a->congestion == b->congestion && a->ecn == b->ecn &&
+           routes_equal(&a->source_route, &b->source_route) && watches_equal(a, b);
 }
 
 uint32_t hfi_open_options_hold(hfi_ctx *ctx, const hf_tcp_options *options) {

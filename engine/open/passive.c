@@ -41,6 +41,7 @@ hfi_departure hfi_open_syn_ack(hfi_ctx *ctx, const hfi_syn_entry *entry, uint32_
     ret.tcp.seq = entry->iss;
     ret.tcp.ack = entry->irs + 1;
     ret.tcp.flags = HFI_TCP_SYN | HFI_TCP_ACK;
+    if (entry->ecn) ret.tcp.flags |= HFI_TCP_ECE;
     ret.tcp.window = (uint16_t)entry->window;
     ret.tcp.options.present =
         (uint8_t)(HFI_OPT_MSS | (entry->present &
@@ -56,7 +57,7 @@ hfi_departure hfi_open_syn_ack(hfi_ctx *ctx, const hfi_syn_entry *entry, uint32_
     const hf_tcp_options *options =
         &ctx->option_sets[ctx->listeners[entry->listener].options].value;
     ret.ttl = options->ttl != 0 ? options->ttl : 64;
-    ret.traffic_class = options->traffic_class;
+    ret.traffic_class = options->traffic_class & 0xfc; /* RFC 3168 6.1.1: no mark on a SYN-ACK */
     ret.cause = cause;
     return ret;
 }
@@ -140,6 +141,8 @@ void hfi_open_fill_entry(hfi_ctx *ctx, hfi_syn_entry *entry, hfi_index listener,
                              .mss = seg->options.mss,
                              .attempts = 1,
                              .route_set = HFI_NO_ROUTE_SET,
+                             .ecn = (seg->flags & HFI_TCP_SYN) != 0 && hfi_open_asks_ecn(seg) &&
+                                    hfi_ecn(ctx, options) != HF_ECN_OFF,
                              .peer_window = seg->window};
     if (!hfi_open_is_gated(&ctx->listeners[listener]))
         entry->window = hfi_receive_first_window(ctx, options->receive_bytes,
@@ -353,6 +356,9 @@ void hfi_open_entry_timeout(hfi_ctx *ctx, hfi_index index, hfi_effects *effects)
         return;
     }
     set_attempts(ctx, entry, entry->attempts + 1);
+    /* As with SYNs: some paths drop what agrees (RFC 3168 6.1.1.1). */
+    if (entry->ecn) hfi_note(ctx, HFI_NONE, HF_CAUSE_ECN_NOT_ASKED_AGAIN, entry->remote_port, 0);
+    entry->ecn = false;
     send_syn_ack(ctx, entry, HF_CAUSE_SENT_SYN_ACK_AGAIN, effects);
     effects->departure.b = entry->attempts - 1u;
     arm_repetition(ctx, index);
@@ -379,8 +385,10 @@ hfi_index hfi_open_make_conn(hfi_ctx *ctx, const hfi_syn_entry *entry, const hfi
     conn->ts_offset = hfi_timestamp_offset(ctx, &key);
     hfi_send_begin(ctx, conn, entry->iss);
     conn->snd_nxt = entry->iss + 1;
+    if (entry->ecn) conn->flags |= HFI_F_ECN;
+    const uint8_t asked = entry->ecn ? HFI_TCP_ECE | HFI_TCP_CWR : 0;
     const hfi_tcp_view syn = {.seq = entry->irs,
-                              .flags = HFI_TCP_SYN,
+                              .flags = HFI_TCP_SYN | asked,
                               .options = {.present = entry->present,
                                           .wscale = entry->wscale,
                                           .mss = entry->mss,
@@ -454,6 +462,7 @@ static hf_cause repeated_syn(hfi_ctx *ctx, hfi_index index, const hfi_arrival *a
     entry->ts_recent = seg->options.ts_value;
     entry->peer_window = seg->window;
     hfi_open_entry_route(ctx, entry, arrival);
+    entry->ecn = entry->ecn && hfi_open_asks_ecn(seg);
     if (entry->pending) {
         hfi_open_pend_again(ctx, index);
         return HF_CAUSE_TOOK_SYN_REPEATED;

@@ -384,6 +384,24 @@ hf_cause hfi_receive_data(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arriv
     return take_out_of_order(ctx, conn, arrival, start, end - start, ret_a);
 }
 
+/* ---- ECN, RFC 3168 6.1.3 ---- */
+
+#define CE 3 /* RFC 3168 5: a router has seen congestion */
+
+/* Every ACK says so, since one could be lost, until the sender says that it has slowed down. The first
+ * goes at once: what the sender does not know yet fills the queue. */
+void hfi_receive_marks(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arrival) {
+    if ((arrival->tcp.flags & HFI_TCP_CWR) != 0 && hfi_has(conn, HFI_F_ECN_ECHO)) {
+        conn->flags &= ~HFI_F_ECN_ECHO;
+        hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_ECN_SLOWED_DOWN, 0, 0);
+    }
+    if ((arrival->traffic_class & 3) != CE) return;
+    hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_ECN_MARKED, arrival->tcp.payload_bytes, 0);
+    if (hfi_has(conn, HFI_F_ECN_ECHO)) return;
+    conn->flags |= HFI_F_ECN_ECHO;
+    hfi_receive_owe_ack(ctx, conn, HF_CAUSE_SENT_ACK_MARKED);
+}
+
 /* ---- FIN ---- */
 
 bool hfi_receive_fin_due(const hfi_conn *conn) {

@@ -57,6 +57,9 @@ void hfi_receive_timestamp(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg
 hf_cause hfi_receive_data(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arrival,
                           uint32_t *ret_a);
 
+/* RFC 3168 6.1.3: what an acceptable segment with payload says of the path, with ECN agreed. */
+void hfi_receive_marks(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arrival);
+
 /* Notes the peer's FIN at `seq`. True if everything before it is here: rcv.nxt has passed it. */
 bool hfi_receive_fin(hfi_ctx *ctx, hfi_conn *conn, hf_seq seq);
 

@@ -12,9 +12,13 @@ void hfi_recover_enter(hfi_ctx *ctx, hfi_conn *conn, uint32_t delivered) {
     hfi_flight *flight = hfi_recover_flight(ctx, conn);
     conn->recover = conn->snd_nxt;
     conn->flags |= HFI_F_RECOVERY;
-    hfi_recover_undo_begin(ctx, conn);
-    hfi_recover_window_lost(ctx, conn);
-    hfi_recover_prr_begin(ctx, conn, delivered);
+    /* Once a round trip, be it for a mark or for a loss (RFC 3168 6.1.2). */
+    if (!hfi_recover_is_falling(ctx, conn)) {
+        hfi_recover_undo_begin(ctx, conn);
+        hfi_recover_window_lost(ctx, conn);
+        hfi_recover_prr_begin(ctx, conn, delivered);
+    }
+    hfi_recover_unmark(flight, HFI_FLIGHT_MARKED);
     conn->cwnd = hfi_segq_pipe(ctx, conn) + conn->mss; /* the first retransmission; then PRR says */
     hfi_recover_unmark(flight, HFI_FLIGHT_PROBED);     /* RFC 8985 7.1 */
     flight->frto = 0;
@@ -143,7 +147,7 @@ static bool starts_recovery(const hfi_ctx *ctx, const hfi_conn *conn, uint32_t n
     /* RFC 6582 3.2 step 1: duplicates of ACKs from before the last recovery's end start no new one.
      * With SACK the scoreboard has told that something is missing, so the very end may. */
     const hf_seq covered = hfi_recover_by_sack(ctx, conn) ? conn->snd_una : conn->snd_una - 1;
-    return hf_seq_le(conn->recover, covered);
+    return hfi_recover_is_marked(ctx, conn) || hf_seq_le(conn->recover, covered);
 }
 
 /* The last step for every ACK: losses, the window within recovery, the deadlines. */
@@ -156,7 +160,7 @@ static void go_on(hfi_ctx *ctx, hfi_conn *conn, const hfi_delivery *delivery, bo
         if (flight->lost_bytes == 0) hfi_segq_lose_first(ctx, conn, conn->mss);
         limit_duplicates(ctx, conn);
     }
-    if (hfi_has(conn, HFI_F_RECOVERY))
+    if (hfi_has(conn, HFI_F_RECOVERY) || hfi_recover_is_falling(ctx, conn))
         hfi_recover_prr_acked(ctx, conn, delivery->bytes, advances && newly_lost == 0);
     if (flight->lost_bytes > 0) hfi_conn_owe(ctx, conn, HFI_P_DATA);
 }
@@ -214,6 +218,7 @@ void hfi_recover_repeated_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *
     hfi_recover_flight(ctx, conn)->delivered_bytes += delivery.bytes;
     hfi_recover_rack_update(ctx, conn, &delivery);
     hfi_recover_judge(ctx, conn, &delivery, false);
+    hfi_recover_echo(ctx, conn, seg, 0, delivery.bytes);
     go_on(ctx, conn, &delivery, false);
     hfi_conn_owe(ctx, conn, HFI_P_DATA);
     hfi_recover_arm(ctx, conn);
@@ -226,6 +231,7 @@ static void progress(hfi_ctx *ctx, hfi_conn *conn, uint32_t acked, hfi_delivery 
         conn->recover =
             hf_seq_max(conn->recover, conn->snd_una - 1); /* never half a circle behind */
         if (!hfi_recover_by_sack(ctx, conn)) hfi_recover_flight(ctx, conn)->sacked_bytes = 0;
+        hfi_recover_echo_over(ctx, conn);
     } else if (hf_seq_le(conn->recover, conn->snd_una)) {
         hfi_recover_leave(ctx, conn);
     } else if (!hfi_recover_by_sack(ctx, conn)) {
@@ -240,7 +246,7 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) 
         .acked_bytes = acked,
         .in_flight_bytes = hfi_segq_pipe(ctx, conn),
         .cwnd_limited = hfi_recover_was_cwnd_limited(ctx, conn, seg->ack),
-        .recovering = hfi_has(conn, HFI_F_RECOVERY),
+        .recovering = hfi_has(conn, HFI_F_RECOVERY) || hfi_recover_is_marked(ctx, conn),
     };
     hfi_delivery delivery = ask(ctx, conn, seg);
     hfi_segq_remove(ctx, conn, seg->ack, &delivery);
@@ -255,11 +261,13 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) 
         hfi_recover_rack_update(ctx, conn, &delivery);
         hfi_recover_judge(ctx, conn, &delivery, true);
         progress(ctx, conn, acked, &delivery);
+        sample.recovering |= hfi_recover_echo(ctx, conn, seg, acked, delivery.bytes);
         hfi_recover_probe_acked(ctx, conn, seg, true, (seg->options.present & HFI_OPT_SACK) != 0);
         go_on(ctx, conn, &delivery, true);
     }
     /* The ACK that ends recovery, or that F-RTO judges by, opens nothing. */
-    sample.recovering |= hfi_has(conn, HFI_F_RECOVERY) || hfi_recover_holds_back(ctx, conn);
+    sample.recovering |= hfi_has(conn, HFI_F_RECOVERY) || hfi_recover_holds_back(ctx, conn) ||
+                         hfi_recover_is_marked(ctx, conn);
     sample.rtt_us = delivery.sampled ? hfi_max32(delivery.rtt_us, 1) : 0;
     hfi_recover_window_acked(ctx, conn, &sample);
     hfi_recover_restart_timer(ctx, conn);

@@ -26,6 +26,9 @@ void hfi_recover_window_begin(hfi_ctx *ctx, hfi_conn *conn, bool syn_resent);
 void hfi_recover_window_lost(hfi_ctx *ctx, hfi_conn *conn);
 void hfi_recover_window_timeout(hfi_ctx *ctx, hfi_conn *conn, bool again);
 
+/* A mark was echoed while `flight_bytes` were out. */
+void hfi_recover_window_marked(hfi_ctx *ctx, hfi_conn *conn, uint32_t flight_bytes);
+
 /* Did cwnd keep data back while what `ack` acknowledges was in flight? Asked before it is taken. */
 bool hfi_recover_was_cwnd_limited(hfi_ctx *ctx, hfi_conn *conn, hf_seq ack);
 
@@ -39,6 +42,19 @@ void hfi_recover_window_restore(hfi_ctx *ctx, hfi_conn *conn);
  * one within it; `safe` if that advanced and told of no further loss. */
 void hfi_recover_prr_begin(hfi_ctx *ctx, hfi_conn *conn, uint32_t delivered);
 void hfi_recover_prr_acked(hfi_ctx *ctx, hfi_conn *conn, uint32_t delivered, bool safe);
+
+/* ---- ecn.c ---- */
+
+/* The window fell because of a mark, and the peer cannot have ended its echo yet. And: it still falls. */
+bool hfi_recover_is_marked(const hfi_ctx *ctx, const hfi_conn *conn);
+bool hfi_recover_is_falling(const hfi_ctx *ctx, const hfi_conn *conn);
+
+/* An ACK of `acked` bytes that told of `delivered` ones may echo a mark: true if the window fell. */
+bool hfi_recover_echo(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg, uint32_t acked,
+                      uint32_t delivered);
+
+/* SND.UNA has moved: is the round trip over in which the window fell? */
+void hfi_recover_echo_over(hfi_ctx *ctx, hfi_conn *conn);
 
 /* ---- rack.c ---- */
 

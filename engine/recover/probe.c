@@ -60,5 +60,7 @@ void hfi_recover_probe_acked(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *s
     const bool both_arrived = !advances && !sacks && seg->payload_bytes == 0;
     if (again && !beyond && !both_arrived) return;
     hfi_recover_unmark(flight, HFI_FLIGHT_PROBED);
-    if (again && beyond && !hfi_has(conn, HFI_F_RECOVERY | HFI_F_LOSS)) answer_loss(ctx, conn);
+    if (again && beyond && !hfi_has(conn, HFI_F_RECOVERY | HFI_F_LOSS) &&
+        !hfi_recover_is_falling(ctx, conn))
+        answer_loss(ctx, conn);
 }

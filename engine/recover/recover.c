@@ -88,7 +88,8 @@ void hfi_recover_restart_timer(hfi_ctx *ctx, hfi_conn *conn) {
 
 void hfi_recover_sent(hfi_ctx *ctx, hfi_conn *conn, uint32_t bytes, bool first) {
     hfi_flight *flight = hfi_recover_flight(ctx, conn);
-    if (hfi_has(conn, HFI_F_RECOVERY)) flight->prr_out += bytes;
+    if (hfi_has(conn, HFI_F_RECOVERY) || hfi_recover_is_falling(ctx, conn))
+        flight->prr_out += bytes;
     if (first || (conn->timers & HFI_T_RTX) == 0)
         hfi_recover_restart_timer(ctx, conn);
     else if (flight->timer == HFI_TIMER_PROBE)
@@ -168,8 +169,8 @@ static void begin_loss(hfi_ctx *ctx, hfi_conn *conn) {
     conn->duplicate_acks = 0;
     if (conn->flight == HFI_NONE) return;
     hfi_flight *flight = hfi_recover_flight(ctx, conn);
-    hfi_recover_unmark(flight, HFI_FLIGHT_PROBED); /* RFC 8985 7.1 */
-    flight->frto = open;                           /* RFC 5682 2.1, step 1 */
+    hfi_recover_unmark(flight, HFI_FLIGHT_PROBED | HFI_FLIGHT_MARKED); /* RFC 8985 7.1 */
+    flight->frto = open;                                               /* RFC 5682 2.1, step 1 */
 }
 
 bool hfi_recover_timeout(hfi_ctx *ctx, hfi_conn *conn) {

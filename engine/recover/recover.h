@@ -6,6 +6,7 @@
  *   probe.c     tail loss probes (RFC 8985 7)
  *   window.c    congest's numbers; the window within recovery (RFC 9937)
  *   undo.c      losses that were none (RFC 3522, 4015, 5682, 3708)
+ *   ecn.c       marks instead of losses (RFC 3168)
  *
  * States: neither flag set (open), HFI_F_RECOVERY (fast recovery until snd.una passes `recover`),
  * HFI_F_LOSS (slow start after a time-out, likewise):

@@ -62,9 +62,23 @@ void hfi_recover_window_acked(hfi_ctx *ctx, hfi_conn *conn, hfi_congest_sample *
     hfi_recover_flight(ctx, conn)->pace_tick_bytes = hfi_congest_pacing(kind, paced, conn->srtt_us);
 }
 
+/* RFC 3168 6.1.2: for whatever reason it fell. */
+static void tell_fall(hfi_conn *conn) {
+    if (hfi_has(conn, HFI_F_ECN)) conn->pending |= HFI_P_CWR;
+}
+
+void hfi_recover_window_marked(hfi_ctx *ctx, hfi_conn *conn, uint32_t flight_bytes) {
+    hfi_flight *flight = hfi_recover_flight(ctx, conn);
+    const hfi_congest_event event = {ctx->now_us, hfi_min32(flight_bytes, conn->cwnd), conn->mss};
+    tell_fall(conn);
+    set_window(conn, hfi_congest_lost(&flight->congest, hfi_congestion(ctx, conn), window_of(conn),
+                                      &event));
+}
+
 void hfi_recover_window_lost(hfi_ctx *ctx, hfi_conn *conn) {
     hfi_flight *flight = hfi_recover_flight(ctx, conn);
     const hfi_congest_event event = congestion_event(ctx, conn);
+    tell_fall(conn);
     set_window(conn, hfi_congest_lost(&flight->congest, hfi_congestion(ctx, conn), window_of(conn),
                                       &event));
 }
@@ -74,6 +88,7 @@ void hfi_recover_window_timeout(hfi_ctx *ctx, hfi_conn *conn, bool again) {
     if (flight == NULL) return;
     if (hfi_has(conn, HFI_F_RECOVERY)) conn->cwnd = hfi_max32(conn->cwnd, conn->ssthresh);
     const hfi_congest_event event = congestion_event(ctx, conn);
+    tell_fall(conn);
     set_window(conn, hfi_congest_timeout(&flight->congest, hfi_congestion(ctx, conn),
                                          window_of(conn), &event, again));
 }
@@ -113,6 +128,7 @@ void hfi_recover_prr_acked(hfi_ctx *ctx, hfi_conn *conn, uint32_t delivered, boo
         if (safe) more += conn->mss;
         more = hfi_min32(more, conn->ssthresh - pipe);
     }
-    if (flight->prr_out == 0) more = hfi_max32(more, conn->mss); /* the fast retransmit */
+    /* The fast retransmit. */
+    if (flight->prr_out == 0 && hfi_has(conn, HFI_F_RECOVERY)) more = hfi_max32(more, conn->mss);
     conn->cwnd = pipe + more;
 }

@@ -126,6 +126,15 @@ static hfi_index chunk_of_next(const hfi_ctx *ctx, const hfi_conn *conn) {
                           hfi_chunk_number(&ctx->tx, hfi_snd_offset(conn, conn->snd_nxt)));
 }
 
+#define ECT0 2 /* RFC 3168 5: may be marked */
+
+/* RFC 3168 6.1.4, 6.1.5: of what we send only new data may be marked, and it says that the window fell. */
+static void use_ecn(hfi_conn *conn, hfi_departure *ret) {
+    if ((conn->pending & HFI_P_NO_ECT) == 0) ret->traffic_class |= ECT0;
+    if ((conn->pending & HFI_P_CWR) != 0) ret->tcp.flags |= HFI_TCP_CWR;
+    conn->pending &= (uint16_t)~HFI_P_CWR;
+}
+
 /* Sends `payload` unsent bytes, which may be none if a FIN waits. */
 static bool send_first_time(hfi_ctx *ctx, hfi_conn *conn, uint32_t payload, hfi_departure *ret) {
     /* A FIN takes a sequence number, so it needs window as a byte does. */
@@ -145,6 +154,7 @@ static bool send_first_time(hfi_ctx *ctx, hfi_conn *conn, uint32_t payload, hfi_
     ret->a = payload;
     ret->b = 0;
     fill(ctx, conn, conn->snd_nxt, payload + fin, fin, chunk, ret);
+    if (hfi_has(conn, HFI_F_ECN) && payload > 0) use_ecn(conn, ret);
     conn->snd_nxt += payload + fin;
     hfi_send_pace_spend(ctx, conn, payload);
     if (payload % conn->mss != 0) conn->flags |= HFI_F_SMALL_IN_FLIGHT;

@@ -21,6 +21,7 @@ static const hf_limits limits_holdfast = {.rto_initial_ns = HF_SECOND,
                                           .duplicate_threshold = 3,
                                           .conn_pool_with_time_wait = 0,
                                           .congestion = HF_CONGESTION_CUBIC,
+                                          .ecn = HF_ECN_ACCEPT,
                                           .rack = 1,
                                           .tlp_ack_delay_ns = 200 * HF_MS,
                                           .buffer_bytes = 64 * 1024,
@@ -85,6 +86,7 @@ static void profile_linux(hf_config *config) {
 static void profile_small(hf_config *config) {
     config->conns = 255;
     config->limits.conn_pool_with_time_wait = 255;
+    config->limits.ecn = HF_ECN_OFF;
     config->limits.rack = 0; /* a stack of the nineties, whose buffers stay as they are */
     config->limits.send_bytes_most = config->limits.receive_bytes_most =
         config->limits.buffer_bytes;
@@ -163,6 +165,8 @@ const char *hf_config_problem(const hf_config *c) {
         {c->limits.rack <= 1, "limits.rack: give 0 or 1"},
         {c->limits.initial_window_segs >= 1,
          "limits.initial_window_segs: give at least 1, at best 10"},
+        {c->limits.ecn >= HF_ECN_OFF && c->limits.ecn <= HF_ECN_ASK,
+         "limits.ecn: give HF_ECN_OFF, HF_ECN_ACCEPT or HF_ECN_ASK"},
         {c->limits.congestion == HF_CONGESTION_CUBIC ||
              c->limits.congestion == HF_CONGESTION_NEWRENO,
          "limits.congestion: give HF_CONGESTION_CUBIC or HF_CONGESTION_NEWRENO"},

@@ -29,7 +29,7 @@ static bool options_good(const hf_tcp_options *options) {
            options->answer_action <= HF_BOUND_REPORT && options->idle_action <= HF_BOUND_REPORT &&
            options->send_bytes <= UINT32_C(1) << 30 &&
            options->receive_bytes <= UINT32_C(1) << 30 &&
-           options->congestion <= HF_CONGESTION_NEWRENO;
+           options->congestion <= HF_CONGESTION_NEWRENO && options->ecn <= HF_ECN_ASK;
 }
 
 /* ---- OPEN ---- */

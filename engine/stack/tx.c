@@ -67,6 +67,7 @@ static void build_headers(hfi_engine *e, hfi_slot *slot, const hfi_departure *d,
     if (d->gso_bytes != 0) {
         slot->gso_bytes = d->gso_bytes;
         slot->flags |= ip4 ? HF_FRAME_GSO4 : HF_FRAME_GSO6;
+        if ((d->tcp.flags & HFI_TCP_CWR) != 0) slot->flags |= HF_FRAME_ECN;
     }
     const uint32_t pseudo = hfi_ip_pseudo_sum(&d->source, &d->destination, HFI_IP_TCP, segment);
     finish_checksum(e, slot, &e->ip.interfaces[exit->interface], tcp, tcp_bytes, pseudo);

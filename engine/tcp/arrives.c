@@ -90,7 +90,7 @@ static hfi_outcome take_syn_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival 
     if (arrival->tcp.payload_bytes > 0 || (arrival->tcp.flags & HFI_TCP_FIN) != 0) {
         hfi_arrival rest = *arrival;
         rest.tcp.seq++;
-        rest.tcp.flags &= (uint8_t)~HFI_TCP_SYN;
+        rest.tcp.flags &= (uint8_t) ~(HFI_TCP_SYN | HFI_TCP_ECE | HFI_TCP_CWR);
         hfi_tcp_steps(ctx, conn, &rest, effects);
     }
     return (hfi_outcome){HF_VERDICT_TOOK, HF_CAUSE_TOOK_SYN_ACK, hfi_conn_index(ctx, conn), 0, 0};

@@ -216,6 +216,7 @@ void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *re
     ret->timestamps = hfi_has(conn, HFI_F_TIMESTAMPS);
     ret->sack = hfi_has(conn, HFI_F_SACK);
     ret->window_scaling = hfi_has(conn, HFI_F_WSCALE);
+    ret->ecn = hfi_has(conn, HFI_F_ECN);
     ret->srtt_ns = conn->srtt_us * HF_US;
     ret->rttvar_ns = conn->rttvar_us * HF_US;
     ret->rto_ns = hfi_recover_rto_ns(ctx, conn);

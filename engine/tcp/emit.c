@@ -12,7 +12,7 @@ void hfi_tcp_begin(hfi_ctx *ctx, const hfi_conn *conn, hfi_departure *ret) {
     ret->chunk = HFI_NONE;
     ret->conn = hfi_conn_index(ctx, conn);
     ret->ttl = options->ttl != 0 ? options->ttl : 64;
-    ret->traffic_class = options->traffic_class;
+    ret->traffic_class = options->traffic_class & 0xfc; /* the lower two bits are ECN's */
 }
 
 /* The longest SACK option, padding included: four blocks (RFC 2018 3). */
@@ -32,6 +32,7 @@ static bool tells_user_timeout(const hfi_ctx *ctx, const hfi_conn *conn, const h
 
 void hfi_tcp_finish(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
     ret->tcp.ack = conn->rcv_nxt;
+    if (hfi_has(conn, HFI_F_ECN_ECHO)) ret->tcp.flags |= HFI_TCP_ECE; /* RFC 3168 6.1.3 */
     ret->tcp.window = hfi_receive_window_field(ctx, conn);
     if (hfi_has(conn, HFI_F_TIMESTAMPS)) {
         ret->tcp.options.present |= HFI_OPT_TIMESTAMPS;

@@ -243,6 +243,7 @@ static hf_cause take_data(step *s) {
         return HF_CAUSE_END_DATA_AFTER_CLOSE;
     }
     if (only_ack_counts(s)) return drop(s, HF_CAUSE_DROP_OUT_OF_WINDOW);
+    if (hfi_has(conn, HFI_F_ECN)) hfi_receive_marks(s->ctx, conn, s->arrival);
     const hf_cause cause = hfi_receive_data(s->ctx, conn, s->arrival, &s->a);
     const bool took = cause == HF_CAUSE_TOOK_DATA || cause == HF_CAUSE_TOOK_DATA_OUT_OF_ORDER ||
                       cause == HF_CAUSE_TOOK_DATA_FILLED_GAP;
@@ -321,7 +322,7 @@ hfi_outcome hfi_tcp_steps(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arriv
     if (crossed && (arrival->tcp.flags & HFI_TCP_ACK) == 0) return repeat_syn_ack(ctx, conn);
     if (crossed) {
         rest.tcp.seq++;
-        rest.tcp.flags &= (uint8_t)~HFI_TCP_SYN;
+        rest.tcp.flags &= (uint8_t) ~(HFI_TCP_SYN | HFI_TCP_ECE | HFI_TCP_CWR);
     }
     step s = {ctx,
               conn,

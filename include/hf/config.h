@@ -42,6 +42,7 @@ typedef struct hf_limits {
     uint32_t
         conn_pool_with_time_wait; /* 0, or the sockets in all, TIME_WAIT included (profile small) */
     uint8_t congestion;           /* hf_congestion of connections that ask for none (MAY-18) */
+    uint8_t ecn;                  /* hf_ecn, likewise (SHLD-8) */
     uint32_t
         rack; /* 1: losses are found by time (RFC 8985), 0: by counting duplicates (RFC 6675) */
     hf_ns tlp_ack_delay_ns; /* longest delay of an ACK for one segment, RFC 8985 7.2 */

@@ -17,6 +17,15 @@ typedef enum hf_congestion {
     HF_CONGESTION_NEWRENO /* RFC 5681, RFC 3465 */
 } hf_congestion;
 
+/* Explicit congestion notification, RFC 3168: routers mark packets instead of dropping them. DEFAULT is
+ * what the profile says (hf_limits.ecn): ACCEPT. */
+typedef enum hf_ecn {
+    HF_ECN_DEFAULT,
+    HF_ECN_OFF,
+    HF_ECN_ACCEPT, /* who asks gets it, we do not ask */
+    HF_ECN_ASK     /* our SYN asks, too; if it is lost, the next does not */
+} hf_ecn;
+
 /* What a bound does when its time is over: the connection ends by RST, or HF_EVENT_BOUND tells it once,
  * and again only after the matter was good in between. */
 typedef enum hf_bound_action { HF_BOUND_END, HF_BOUND_REPORT } hf_bound_action;
@@ -37,8 +46,9 @@ typedef struct hf_tcp_options {
         receive_bytes; /* most bytes of receive window; 0: grows with what is read in a round trip */
     bool no_delay;     /* no Nagle (RFC 9293 MUST-17) */
     uint8_t ttl;       /* 0 means 64, MUST-49 */
-    uint8_t traffic_class; /* DSCP and ECN bits, MUST-48 */
+    uint8_t traffic_class; /* DSCP in the upper six bits, MUST-48; the lower two are TCP's own */
     uint8_t congestion;    /* hf_congestion */
+    uint8_t ecn;           /* hf_ecn */
 
     /* RFC 5482; each takes a watch (hf_config.watches). */
     bool advertise_user_timeout; /* tell the peer user_timeout_ns, if it is not 0 */
@@ -268,7 +278,7 @@ typedef struct hf_conn_status {
     hf_addr local, remote;
     uint16_t local_port, remote_port;
     uint16_t mss; /* payload bytes of a full segment we send */
-    bool timestamps, sack, window_scaling;
+    bool timestamps, sack, window_scaling, ecn;
     hf_ns srtt_ns, rttvar_ns, rto_ns;
     uint32_t cwnd_bytes, ssthresh_bytes;
     uint32_t peer_window_bytes, our_window_bytes;
