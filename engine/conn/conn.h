@@ -69,7 +69,8 @@ enum {
     HFI_P_DATA = 1u << 6,   /* look whether data or FIN can go */
     HFI_P_CHALLENGE = 1u << 7,
     HFI_P_OVERRIDE =
-        1u << 8, /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
+        1u << 8,         /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
+    HFI_P_MTU = 1u << 9, /* the path's MTU may have changed, or a small segment asks about it */
     HFI_P_TAIL_PROBE = 1u << 11, /* recover: a new segment, or the last again, whatever cwnd says */
     HFI_P_OPENED = 1u << 14,     /* the window that was closed until the accept */
     HFI_P_GATE = 1u << 15 /* no debt, but until the peer is heard it may come again: OPENED */
@@ -211,8 +212,16 @@ _Static_assert(offsetof(hfi_conn, remote) == 128, "the hot half is two cache lin
 _Static_assert(sizeof(hfi_conn) == 256, "a connection is 256 bytes");
 _Static_assert(HF_CAUSE_COUNT < 256, "end causes are stored in a byte");
 
-/* hfi_conn.timers: which deadlines are valid. */
-enum { HFI_T_RTX = 1, HFI_T_ACK = 2, HFI_T_LIVE = 4, HFI_T_CLOSE = 8, HFI_T_PACE = 16 };
+/* hfi_conn.timers: which deadlines are valid; and one bit of open's, whether mss is less than the peer and
+ * the link would take, since the path does not. */
+enum {
+    HFI_T_RTX = 1,
+    HFI_T_ACK = 2,
+    HFI_T_LIVE = 4,
+    HFI_T_CLOSE = 8,
+    HFI_T_PACE = 16,
+    HFI_T_MSS_CUT = 32
+};
 
 static inline bool hfi_has(const hfi_conn *conn, uint32_t flag) {
     return (conn->flags & flag) != 0;
@@ -236,6 +245,11 @@ static inline hf_seq hfi_snd_first(const hfi_conn *conn) {
 static inline uint32_t hfi_held(const hfi_conn *conn) {
     const hf_seq first = hfi_snd_first(conn);
     return hf_seq_lt(first, conn->snd_end) ? conn->snd_end - first : 0;
+}
+
+/* Bytes of an IP packet beside a full segment's payload (RFC 9293 3.7.1 MUST-16). */
+static inline uint32_t hfi_header_bytes(const hfi_conn *conn) {
+    return (hf_addr_is4(&conn->remote) ? 40u : 60u) + (hfi_has(conn, HFI_F_TIMESTAMPS) ? 12u : 0u);
 }
 
 /* Sequence numbers in flight, SYN and FIN counted. */

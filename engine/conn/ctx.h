@@ -62,7 +62,7 @@ typedef struct hfi_syn_entry {
     uint16_t remote_port, local_port;
     uint16_t local;
     uint16_t mss; /* the peer's */
-    uint16_t mtu; /* of the way back */
+    uint16_t mtu; /* of the link back */
     uint16_t peer_window;
     hf_seq iss, irs;
     uint32_t ts_recent;
@@ -145,13 +145,16 @@ typedef struct hfi_segment {
 _Static_assert(sizeof(hfi_segment) == 28, "with its share of the lanes, a segment takes 30 bytes");
 
 /* LOST: on the list of what goes again. RESENT: sent again, and not taken for lost since. ASKED: sent
- * again as a question, which tells nothing about the path. */
+ * again as a question, which tells nothing about the path. PROBE: asks whether the path takes so much, and
+ * its loss is no sign of congestion. TOO_LONG: lost since the path takes less. */
 enum {
     HFI_SEG_LOST = 1,
     HFI_SEG_SACKED = 2,
     HFI_SEG_FIN = 4,
     HFI_SEG_RESENT = 8,
-    HFI_SEG_ASKED = 16
+    HFI_SEG_ASKED = 16,
+    HFI_SEG_PROBE = 32,
+    HFI_SEG_TOO_LONG = 64
 };
 
 /* A lane has a node for every 16th, 256th or 4,096th segment; three reach over 65,536 of them. */
@@ -174,7 +177,9 @@ enum {
     HFI_FLIGHT_UNDO = 1 << 7,         /* congest remembers a window that could come back */
     HFI_FLIGHT_STAMPED = 1 << 8,      /* resent_at is valid */
     HFI_FLIGHT_RENEGED = 1 << 9,      /* the peer took SACKs back: no more are believed */
-    HFI_FLIGHT_UNDONE = 1 << 10       /* undone_until is valid */
+    HFI_FLIGHT_UNDONE = 1 << 10,      /* undone_until is valid */
+    HFI_FLIGHT_MTU_LOST = 1 << 14,    /* segq: the segment that probed the path's MTU is lost */
+    HFI_FLIGHT_MTU_ASKED = 1 << 15    /* send: a small segment went beside the one at snd.una */
 };
 
 /* hfi_flight.timer: what rtx_at is. */
@@ -402,7 +407,7 @@ typedef struct hfi_arrival {
     hfi_tcp_view tcp;
     hf_addr source, destination;
     uint16_t local; /* index of the destination among our addresses */
-    uint16_t mtu;   /* of the way back */
+    uint16_t mtu;   /* of the link back */
     uint8_t traffic_class, ttl;
     uint16_t gso_bytes;   /* payload of each merged piece, 0 if one segment */
     const hf_part *parts; /* borrowed: where the payload lies */
