@@ -285,6 +285,7 @@ static void check_link(lab_world *world, const lab_link *link) {
     check_way(world, link, "reorder", a->options.reorder, a->reordered + b->reordered);
     check_way(world, link, "duplicate", a->options.duplicate, a->duplicated + b->duplicated);
     check_way(world, link, "corrupt", a->options.corrupt, a->corrupted + b->corrupted);
+    check_way(world, link, "silent_mtu", a->options.silent_mtu, a->swallowed + b->swallowed);
     if (a->options.strip_timestamps && a->stripped + b->stripped == 0 && !link->unseen_allowed)
         lab_problem(world, "%s: no SYN had timestamps to strip", link->where);
     for (uint32_t i = 0; i < link->hold_count; i++)
