@@ -62,6 +62,7 @@ static const struct {
     {HF_EVENT_SOFT_ERROR, "SOFT_ERROR"},
     {HF_EVENT_URGENT, "URGENT"},
     {HF_EVENT_BOUND, "BOUND"},
+    {HF_EVENT_PATH_MTU, "PATH_MTU"},
     {HF_EVENT_SYN, "SYN"},
     {HF_EVENT_DRAINED, "DRAINED"},
 };

@@ -89,6 +89,15 @@ static void on_bound(lab_conn *conn, const hf_conn_status *status) {
     tell(conn, LAB_ON_BOUND);
 }
 
+static void on_path_mtu(lab_conn *conn, const hf_conn_status *status) {
+    const uint32_t now = status->packet_bytes, before = conn->told_packet;
+    const bool longer = before != 0 && now > before;
+    conn->told_packet = now;
+    record_event(conn, HF_EVENT_PATH_MTU, longer ? HF_CAUSE_MTU_PROBE_ARRIVED : status->mtu_cause,
+                 now, before != 0 ? before : status->packet_bytes_most);
+    tell(conn, LAB_ON_PATH_MTU);
+}
+
 static void on_status_event(lab_conn *conn, uint32_t bits) {
     hf_conn_status status;
     lab_status(conn, &status);
@@ -98,6 +107,7 @@ static void on_status_event(lab_conn *conn, uint32_t bits) {
     if (bits & HF_EVENT_SOFT_ERROR)
         record_event(conn, HF_EVENT_SOFT_ERROR, status.soft_error, 0, 0);
     if (bits & HF_EVENT_BOUND) on_bound(conn, &status);
+    if (bits & HF_EVENT_PATH_MTU) on_path_mtu(conn, &status);
     if (bits & HF_EVENT_URGENT) record_event(conn, HF_EVENT_URGENT, HF_CAUSE_NONE, 0, 0);
 }
 

@@ -287,6 +287,7 @@ static void check_link(lab_world *world, const lab_link *link) {
     check_way(world, link, "mark", a->options.mark, a->marked + b->marked);
     check_way(world, link, "mark_queue", a->options.mark_queue, a->marked + b->marked);
     check_way(world, link, "corrupt", a->options.corrupt, a->corrupted + b->corrupted);
+    check_way(world, link, "silent_mtu", a->options.silent_mtu, a->swallowed + b->swallowed);
     if (a->options.strip_timestamps && a->stripped + b->stripped == 0 && !link->unseen_allowed)
         lab_problem(world, "%s: no SYN had timestamps to strip", link->where);
     for (uint32_t i = 0; i < link->hold_count; i++)

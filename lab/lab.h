@@ -109,6 +109,7 @@ typedef enum lab_fate {
     LAB_FATE_CUT,
     LAB_FATE_QUEUE_FULL,
     LAB_FATE_TOO_LONG,  /* above the link's MTU */
+    LAB_FATE_SWALLOWED, /* above what the path beyond takes, and nobody says so */
     LAB_FATE_HOST_DOWN, /* arrived where nobody runs */
     LAB_FATE_INBOX_FULL /* arrived at a stalled host that holds too many */
 } lab_fate;
@@ -150,8 +151,9 @@ const char *lab_fate_sentence(lab_fate fate);
 /* What a link does to packets one way. */
 typedef struct lab_way_options {
     hf_ns delay_ns, jitter_ns, reorder_by_ns;
-    uint64_t rate_bits; /* a second; 0: no limit */
-    uint32_t queue;     /* packets that may wait for the rate */
+    uint64_t rate_bits;  /* a second; 0: no limit */
+    uint32_t queue;      /* packets that may wait for the rate */
+    uint32_t silent_mtu; /* longer packets vanish without a word; 0: none do */
     double loss, reorder, duplicate, corrupt, mark;
     uint32_t mark_queue; /* packets waiting for the rate beyond which one is marked; 0: never */
     bool
@@ -167,6 +169,7 @@ typedef struct lab_way {
     uint32_t departure_first, departure_count;
     hf_ns busy_until_ns;
     uint64_t sent, lost, cut_lost, queue_lost, reordered, duplicated, corrupted, stripped, marked;
+    uint64_t swallowed;
 } lab_way;
 
 /* Packets that take a slower path than those around them. */
@@ -305,6 +308,7 @@ typedef enum lab_conn_event {
     LAB_ON_DOUBT,
     LAB_ON_ALL_ACKED,
     LAB_ON_BOUND,
+    LAB_ON_PATH_MTU,
     LAB_ON_COUNT
 } lab_conn_event;
 
@@ -340,6 +344,7 @@ struct lab_conn {
     uint32_t refused_calls;
     struct lab_socket *socket; /* on linux */
     uint32_t told_passed;      /* HF_PASSED_* */
+    uint32_t told_packet;      /* packet_bytes of the last PATH_MTU */
 };
 
 struct lab_listener {

@@ -69,6 +69,10 @@ static bool leave_at(lab_way *way, hf_ns now_ns, uint32_t bytes, hf_ns *ret_leav
 static lab_fate fate_of(lab_link *link, lab_way *way, uint32_t bytes, hf_ns *ret_leaves_at_ns) {
     way->sent++;
     if (bytes > link->mtu) return LAB_FATE_TOO_LONG;
+    if (way->options.silent_mtu > 0 && bytes > way->options.silent_mtu) {
+        way->swallowed++;
+        return LAB_FATE_SWALLOWED;
+    }
     if (way->cut) {
         way->cut_lost++;
         link->cuts[link->cut_count - 1].packets[way == &link->way[1]]++;

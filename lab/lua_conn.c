@@ -94,8 +94,9 @@ static int conn_shutdown(lua_State *lua) { return answer(lua, lab_shutdown(lab_c
 static int conn_abort(lua_State *lua) { return answer(lua, lab_abort(lab_conn_arg(lua, 1))); }
 
 static int conn_on(lua_State *lua) {
-    static const char *const events[] = {"connected", "readable",  "peer_closed", "end", "unheard",
-                                         "doubt",     "all_acked", "bound",       NULL};
+    static const char *const events[] = {"connected", "readable", "peer_closed", "end",
+                                         "unheard",   "doubt",    "all_acked",   "bound",
+                                         "path_mtu",  NULL};
     lab_conn *const conn = lab_conn_arg(lua, 1);
     const int event = luaL_checkoption(lua, 2, NULL, events);
     conn->on_event[event] = lab_callback(lua, 3, "on", events[event]);
@@ -150,6 +151,9 @@ static int conn_status(lua_State *lua) {
     lab_set_integer(lua, "local_port", conn->local_port);
     lab_set_integer(lua, "remote_port", conn->remote_port);
     lab_set_integer(lua, "mss", status.mss);
+    lab_set_integer(lua, "packet_bytes", status.packet_bytes);
+    lab_set_integer(lua, "packet_bytes_most", status.packet_bytes_most);
+    lab_set_text(lua, "mtu_cause", hf_cause_name(status.mtu_cause));
     lab_set_bool(lua, "timestamps", status.timestamps);
     lab_set_bool(lua, "sack", status.sack);
     lab_set_bool(lua, "window_scaling", status.window_scaling);

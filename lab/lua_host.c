@@ -69,6 +69,7 @@ static const lab_option host_options[] = {
     LIMIT(duplicate_threshold),
     LIMIT(conn_pool_with_time_wait),
     LIMIT(rack),
+    LIMIT(plpmtud),
     LIMIT_NS(tlp_ack_delay),
     LIMIT(buffer_bytes),
     LIMIT(send_bytes_most),

@@ -26,6 +26,7 @@ static const lab_option link_options[] = {
     WAY(mark, CHANCE),
     WAY(mark_queue, U32),
     WAY(strip_timestamps, BOOL),
+    WAY(silent_mtu, U32),
     {"mtu", LAB_OPTION_U32, offsetof(struct link_options, mtu)},
     {"unseen", LAB_OPTION_BOOL, offsetof(struct link_options, unseen)},
 };
@@ -33,6 +34,8 @@ static const lab_option link_options[] = {
 static void check_options(lua_State *lua, const struct link_options *options) {
     if (options->mtu < 68 || options->mtu > 65535)
         luaL_error(lua, "link: mtu = %d is not 68 to 65535", (int)options->mtu);
+    if (options->way.silent_mtu != 0 && options->way.silent_mtu < 68)
+        luaL_error(lua, "link: silent_mtu = %d is below 68", (int)options->way.silent_mtu);
     if (options->way.queue < 1 || options->way.queue > 100000)
         luaL_error(lua, "link: queue = %d is not 1 to 100000 packets", (int)options->way.queue);
     if (options->way.mark_queue > 0 && options->way.rate_bits == 0)
@@ -177,6 +180,7 @@ static int link_status(lua_State *lua) {
     lab_set_integer(lua, "corrupted", a->corrupted + b->corrupted);
     lab_set_integer(lua, "marked", a->marked + b->marked);
     lab_set_integer(lua, "stripped", a->stripped + b->stripped);
+    lab_set_integer(lua, "swallowed", a->swallowed + b->swallowed);
     return 1;
 }
 

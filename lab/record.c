@@ -59,6 +59,7 @@ const char *lab_fate_name(lab_fate fate) {
     case LAB_FATE_CUT: return "cut";
     case LAB_FATE_QUEUE_FULL: return "queue_full";
     case LAB_FATE_TOO_LONG: return "too_long";
+    case LAB_FATE_SWALLOWED: return "swallowed";
     case LAB_FATE_HOST_DOWN: return "host_down";
     case LAB_FATE_INBOX_FULL: return "inbox_full";
     }
@@ -73,6 +74,7 @@ const char *lab_fate_sentence(lab_fate fate) {
     case LAB_FATE_CUT: return "The link is cut.";
     case LAB_FATE_QUEUE_FULL: return "The link's queue is full.";
     case LAB_FATE_TOO_LONG: return "Longer than the link's MTU.";
+    case LAB_FATE_SWALLOWED: return "Longer than the path takes, and nobody says so.";
     case LAB_FATE_HOST_DOWN: return "Nobody runs there.";
     case LAB_FATE_INBOX_FULL: return "The stalled host holds as many packets as it can.";
     }

@@ -15,7 +15,7 @@ static void begin_open(peer *p, const hf_tcp_options *options) {
 /* The peer acknowledges all it has seen, and answers probes, for `for_ns`. */
 static void peer_answers_for(peer *p, hf_ns for_ns) {
     const hf_ns until_ns = p->now_ns + for_ns;
-    while (p->now_ns < until_ns && !peer_block(p)->end_cause) {
+    while (p->now_ns < until_ns && !hfi_has(peer_block(p), HFI_F_ENDED)) {
         peer_forget(p);
         peer_run(p, 50 * HF_MS);
         if (p->out_count > 0) peer_sends(p, HFI_TCP_ACK, p->seq, p->ack, 0);
@@ -90,10 +90,10 @@ static void each_advance_begins_the_time_anew_unless_more_is_asked(void **state)
         begin_open(&p, &options);
         const hf_ns queued_ns = p.now_ns;
         peer_app_sends(&p, 1000);
-        for (int step = 0; step < 6 && !peer_block(&p)->end_cause; step++) {
+        for (int step = 0; step < 6 && !hfi_has(peer_block(&p), HFI_F_ENDED); step++) {
             peer_answers_for(&p, 7 * HF_SECOND);
             p.ack += 30;
-            if (!peer_block(&p)->end_cause) peer_sends(&p, HFI_TCP_ACK, p.seq, p.ack, 0);
+            if (!hfi_has(peer_block(&p), HFI_F_ENDED)) peer_sends(&p, HFI_TCP_ACK, p.seq, p.ack, 0);
         }
         if (i == 0)
             assert_int_equal(peer_state(&p), HF_ESTABLISHED);
@@ -174,7 +174,7 @@ static const hf_tcp_options answer = {.answer_within_ns = T};
 
 /* The peer acknowledges what the application asks each second, and says nothing. */
 static void ask_each_second(peer *p, int times) {
-    for (int i = 0; i < times && !peer_block(p)->end_cause; i++) {
+    for (int i = 0; i < times && !hfi_has(peer_block(p), HFI_F_ENDED); i++) {
         peer_app_sends(p, 20);
         p->ack += 20;
         peer_sends(p, HFI_TCP_ACK, p->seq, p->ack, 0);

@@ -331,7 +331,9 @@ static void nobody_is_probed_without_sack(void **state) {
 static void a_question_of_detect_within_moves_nothing_here(void **state) {
     (void)state;
     peer p;
-    recovery_begin(&p, RTT);
+    hf_config config = peer_config();
+    config.limits.plpmtud = 0; /* another question */
+    recovery_begin_as(&p, &config, RTT, true, false);
     const hf_tcp_options options = {.detect_within_ns = 20 * HF_SECOND};
     assert_int_equal(hf_conn_options_set(&p.engine, p.conn, &options), HF_OK);
     peer_app_sends(&p, 2 * MSS);

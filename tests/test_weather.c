@@ -55,6 +55,8 @@ static const weather_path paths[] = {
     {"short_300kb", 20, 100, 1, .bytes = 300 KB},
     {"short_15kb_loss_2%", 20, 100, 1, .loss = 0.02, .bytes = 15 KB},
     {"short_300kb_loss_2%", 20, 100, 1, .loss = 0.02, .bytes = 300 KB},
+    {"black_hole_1400", 20, 50, 1, .takes_bytes = 1400, .bytes = 10 MB},
+    {"black_hole_1400_loss", 20, 50, 1, .takes_bytes = 1400, .loss = 0.01, .bytes = 10 MB},
 };
 enum { PATHS = sizeof paths / sizeof paths[0], CONTROLLERS = 2 };
 

@@ -16,12 +16,13 @@ typedef struct weather_path {
     double burst;      /* mean length of a loss, in packets; 0 for single ones */
     double reorder;    /* share of data packets that arrive reorder_ms later */
     double reorder_ms;
-    double jitter_ms;    /* up to this much more delay, order kept */
-    double ack_loss;     /* of what comes back */
-    double policed_mbit; /* a token bucket of 64 KiB drops what is above; 0 for none */
-    double mark_ms;      /* marks CE when the queue is longer than this; 0: never */
-    uint64_t bytes;      /* to transfer */
-    uint32_t buffers;    /* bytes of both buffers; 0: ample, 1: nobody sets them */
+    double jitter_ms;     /* up to this much more delay, order kept */
+    double ack_loss;      /* of what comes back */
+    double policed_mbit;  /* a token bucket of 64 KiB drops what is above; 0 for none */
+    double mark_ms;       /* marks CE when the queue is longer than this; 0: never */
+    uint64_t bytes;       /* to transfer */
+    uint32_t buffers;     /* bytes of both buffers; 0: ample, 1: nobody sets them */
+    uint32_t takes_bytes; /* longer packets vanish without a word; 0: none do */
 } weather_path;
 
 typedef struct weather_packet {
@@ -142,6 +143,7 @@ static inline bool weather_sends(weather *w, int from, weather_packet *packet) {
     const weather_path *p = w->path;
     w->sent++;
     const bool data = from == 0 && packet->bytes > 100;
+    if (p->takes_bytes > 0 && packet->bytes > p->takes_bytes) return w->lost++, false;
     if (data && weather_loses(w)) return w->lost++, false;
     if (from == 1 && p->ack_loss > 0 && weather_random(w) < p->ack_loss) return w->lost++, false;
     if (data && weather_polices(w, packet->bytes)) return w->lost++, false;

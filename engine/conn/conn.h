@@ -73,7 +73,8 @@ enum {
     HFI_P_DATA = 1u << 6,   /* look whether data or FIN can go */
     HFI_P_CHALLENGE = 1u << 7,
     HFI_P_OVERRIDE =
-        1u << 8, /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
+        1u << 8,         /* the override timer ended: a small segment may go (SHLD, 3.8.6.2.1) */
+    HFI_P_MTU = 1u << 9, /* the path's MTU may have changed, or a small segment asks about it */
     HFI_P_TAIL_PROBE = 1u << 11, /* recover: a new segment, or the last again, whatever cwnd says */
     HFI_P_CWR = 1u << 12,        /* no debt: the next new data says that the window fell */
     HFI_P_NO_ECT = 1u << 13,     /* no debt, for ever: nothing of ours may be marked any more */
@@ -218,10 +219,19 @@ typedef struct hfi_conn {
 
 _Static_assert(offsetof(hfi_conn, remote) == 128, "the hot half is two cache lines");
 _Static_assert(sizeof(hfi_conn) == 256, "a connection is 256 bytes");
-_Static_assert(HF_CAUSE_COUNT < 256, "end causes are stored in a byte");
+/* ack_cause, end_cause and end_mechanism: cause.def has what is sent and how connections end before the rest. */
+_Static_assert(HF_CAUSE_BY_OPTION < 256, "causes of segments and of ends are stored in a byte");
 
-/* hfi_conn.timers: which deadlines are valid. */
-enum { HFI_T_RTX = 1, HFI_T_ACK = 2, HFI_T_LIVE = 4, HFI_T_CLOSE = 8, HFI_T_PACE = 16 };
+/* hfi_conn.timers: which deadlines are valid; and one bit of open's, whether mss is less than the peer and
+ * the link would take, since the path does not. */
+enum {
+    HFI_T_RTX = 1,
+    HFI_T_ACK = 2,
+    HFI_T_LIVE = 4,
+    HFI_T_CLOSE = 8,
+    HFI_T_PACE = 16,
+    HFI_T_MSS_CUT = 32
+};
 
 static inline bool hfi_has(const hfi_conn *conn, uint32_t flag) {
     return (conn->flags & flag) != 0;

@@ -15,6 +15,7 @@
 #include "flow/table.h"
 #include "path/path.h"
 #include "timer/wheel.h"
+#include "wire/ip.h"
 #include "wire/tcp.h"
 
 /* A singly linked list of connections, first in, first out; the link is the list's own field.
@@ -62,7 +63,7 @@ typedef struct hfi_syn_entry {
     uint16_t remote_port, local_port;
     uint16_t local;
     uint16_t mss; /* the peer's */
-    uint16_t mtu; /* of the way back */
+    uint16_t mtu; /* of the link back */
     uint16_t peer_window;
     hf_seq iss, irs;
     uint32_t ts_recent;
@@ -149,13 +150,16 @@ typedef struct hfi_segment {
 _Static_assert(sizeof(hfi_segment) == 28, "with its share of the lanes, a segment takes 30 bytes");
 
 /* LOST: on the list of what goes again. RESENT: sent again, and not taken for lost since. ASKED: sent
- * again as a question, which tells nothing about the path. */
+ * again as a question, which tells nothing about the path. PROBE: asks whether the path takes so much, and
+ * its loss is no sign of congestion. TOO_LONG: lost since the path takes less. */
 enum {
     HFI_SEG_LOST = 1,
     HFI_SEG_SACKED = 2,
     HFI_SEG_FIN = 4,
     HFI_SEG_RESENT = 8,
-    HFI_SEG_ASKED = 16
+    HFI_SEG_ASKED = 16,
+    HFI_SEG_PROBE = 32,
+    HFI_SEG_TOO_LONG = 64
 };
 
 /* A lane has a node for every 16th, 256th or 4,096th segment; three reach over 65,536 of them. */
@@ -179,7 +183,9 @@ enum {
     HFI_FLIGHT_STAMPED = 1 << 8,      /* resent_at is valid */
     HFI_FLIGHT_RENEGED = 1 << 9,      /* the peer took SACKs back: no more are believed */
     HFI_FLIGHT_UNDONE = 1 << 10,      /* undone_until is valid */
-    HFI_FLIGHT_MARKED = 1 << 11       /* the window falls because of marks, until conn.recover */
+    HFI_FLIGHT_MARKED = 1 << 11,      /* the window falls because of marks, until conn.recover */
+    HFI_FLIGHT_MTU_LOST = 1 << 14,    /* segq: the segment that probed the path's MTU is lost */
+    HFI_FLIGHT_MTU_ASKED = 1 << 15    /* send: a small segment went beside the one at snd.una */
 };
 
 /* hfi_flight.timer: what rtx_at is. */
@@ -408,7 +414,7 @@ typedef struct hfi_arrival {
     hfi_tcp_view tcp;
     hf_addr source, destination;
     uint16_t local; /* index of the destination among our addresses */
-    uint16_t mtu;   /* of the way back */
+    uint16_t mtu;   /* of the link back */
     uint8_t traffic_class, ttl;
     uint16_t gso_bytes;           /* payload of each merged piece, 0 if one segment */
     const hf_source_route *route; /* borrowed: the way back of its source route, or NULL */
@@ -441,6 +447,14 @@ static inline bool hfi_tcp_lacks_timestamp(const hfi_ctx *ctx, const hfi_tcp_vie
 
 static inline const hf_tcp_options *hfi_options(const hfi_ctx *ctx, const hfi_conn *conn) {
     return &ctx->option_sets[conn->options].value;
+}
+
+/* Bytes of an IP packet beside a full segment's payload (RFC 9293 3.7.1 MUST-16). */
+static inline uint32_t hfi_header_bytes(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const uint32_t stamps = hfi_has(conn, HFI_F_TIMESTAMPS) ? 12 : 0;
+    const hf_source_route *route = &hfi_options(ctx, conn)->source_route;
+    return (hf_addr_is4(&conn->remote) ? 40 : 60) + stamps +
+           (route->count > 0 ? hfi_ip4_route_bytes(route) : 0);
 }
 
 /* Where packets of a connection go first. */

@@ -6,7 +6,7 @@ typedef enum bound { PROGRESS, ANSWER, IDLE, READING, BOUNDS } bound;
 /* What a bound says when its time is over. */
 static const struct {
     uint8_t passed;
-    uint8_t end, mechanism, note;
+    uint16_t end, mechanism, note;
 } bound_words[BOUNDS] = {
     [PROGRESS] = {HF_PASSED_PROGRESS, HF_CAUSE_END_PEER_STUCK, HF_CAUSE_BY_PROGRESS_WITHIN,
                   HF_CAUSE_PROGRESS_OVERDUE},

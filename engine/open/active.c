@@ -187,6 +187,29 @@ bool hfi_open_timeout(hfi_ctx *ctx, hfi_conn *conn) {
     return false;
 }
 
+void hfi_open_cut_mss(hfi_ctx *ctx, hfi_conn *conn, hfi_index path, uint32_t mss) {
+    const bool first = (conn->timers & HFI_T_MSS_CUT) == 0;
+    if (first && ctx->limits->plpmtud != 0 && path != HFI_NONE) {
+        hfi_path_cuts(&ctx->paths, path, conn->mss + hfi_header_bytes(ctx, conn));
+        conn->timers |= HFI_T_MSS_CUT;
+    }
+    conn->mss = (uint16_t)mss;
+}
+
+void hfi_open_grow_mss(hfi_ctx *ctx, hfi_conn *conn, uint32_t mss) {
+    const uint32_t most = ctx->paths.paths[conn->path].most_bytes - hfi_header_bytes(ctx, conn);
+    conn->mss = (uint16_t)hfi_max32(conn->mss, hfi_min32(mss, most));
+    if (conn->mss >= most) conn->timers &= (uint8_t)~HFI_T_MSS_CUT;
+}
+
+/* The SYNs have agreed on the most; what the path takes another connection may have found out. */
+static void limit_mss(hfi_ctx *ctx, hfi_conn *conn) {
+    const hfi_index path = hfi_path_find(&ctx->paths, &conn->remote);
+    const uint32_t limit = hfi_path_limit(&ctx->paths, path, ctx->now_ns);
+    if (limit < conn->mss + hfi_header_bytes(ctx, conn))
+        hfi_open_cut_mss(ctx, conn, path, limit - hfi_header_bytes(ctx, conn));
+}
+
 void hfi_open_established(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
     const bool resent = conn->transmissions > 0;
     if (!resent && !hfi_has(conn, HFI_F_PASSIVE))
@@ -195,6 +218,7 @@ void hfi_open_established(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg)
                                (uint32_t)(HFI_TICK_NS / HF_US));
     conn->snd_una = conn->iss + 1;
     conn->timers &= (uint8_t)~HFI_T_RTX;
+    limit_mss(ctx, conn);
     hfi_recover_established(ctx, conn, resent);
     /* Windows of SYN segments are never scaled (RFC 7323 2.2). */
     const bool syn = (seg->flags & HFI_TCP_SYN) != 0;

@@ -47,10 +47,10 @@ hf_err hfi_open_connect(hfi_ctx *ctx, const hfi_open_how *how, hfi_index *ret_co
 /* The peer's SYN (with or without ACK) in SYN_SENT: takes its sequence number and options. */
 void hfi_open_take_syn(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
 
-/* The way takes segments of `mss` at most. */
-static inline void hfi_open_limit_mss(hfi_conn *conn, uint16_t mss) {
-    if (mss < conn->mss) conn->mss = mss;
-}
+/* The path takes segments of `mss`. Whoever is cut for the first time says what it would have sent, and
+ * grows no further than the path remembers of all who said so. */
+void hfi_open_cut_mss(hfi_ctx *ctx, hfi_conn *conn, hfi_index path, uint32_t mss);
+void hfi_open_grow_mss(hfi_ctx *ctx, hfi_conn *conn, uint32_t mss);
 
 /* Fills SYN or SYN-ACK. */
 void hfi_open_syn(hfi_ctx *ctx, hfi_conn *conn, bool ack, hfi_departure *ret);

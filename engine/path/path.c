@@ -1,6 +1,6 @@
 #include "path/path.h"
 
-_Static_assert(sizeof(hfi_path) <= 104, "path.h tells the cost of a path");
+_Static_assert(sizeof(hfi_path) <= 136, "path.h tells the cost of a path");
 
 /* ---- Layout. ---- */
 
@@ -37,7 +37,8 @@ void hfi_path_init(hfi_paths *paths, const hf_config *config) {
     *paths->state = (hfi_path_state){.key = hfi_key_derive(config->seed, label, sizeof label - 1),
                                      .free = paths->max > 0 ? 0 : HFI_NONE,
                                      .newest = HFI_NONE,
-                                     .oldest = HFI_NONE};
+                                     .oldest = HFI_NONE,
+                                     .searches = config->limits.plpmtud != 0};
 }
 
 /* ---- Hash. Keyed: peers choose their addresses. ---- */
@@ -142,60 +143,6 @@ const hfi_next_hop *hfi_path_hop(hfi_paths *paths, const hfi_ip *ip, hfi_index i
         path->route_generation = ip->state->generation;
     }
     return &path->hop;
-}
-
-/* ---- MTU. ---- */
-
-uint32_t hfi_path_mtu(const hfi_paths *paths, const hfi_ip *ip, hfi_index index, hf_ns now_ns) {
-    HF_ASSERT(index < paths->max);
-    const hfi_path *path = &paths->paths[index];
-    const uint32_t link_mtu = hfi_ip_mtu(ip, path->hop.interface);
-    if (path->mtu == 0 || path->mtu_until_ns <= now_ns) return link_mtu;
-    return hfi_min32(link_mtu, path->mtu);
-}
-
-/* RFC 1191 7.1: the MTUs that links had. Below the last one we do not go. */
-static uint32_t plateau_below(uint32_t mtu) {
-    static const uint16_t plateaus[] = {32000, 17914, 8166, 4352, 2002, 1492, 1006};
-    for (size_t i = 0; i < sizeof plateaus / sizeof *plateaus; i++)
-        if (plateaus[i] < mtu) return plateaus[i];
-    return HFI_PATH_MTU4_FLOOR;
-}
-
-/* What a report makes of a path whose MTU is `current`; 0 if it is not to be believed. RFC 8201 4:
- * less than 1,280 is discarded. IPv4: less than 68 is impossible, less than the floor means the
- * floor. */
-static uint32_t mtu_of_report(bool is4, uint32_t reported, uint32_t current) {
-    if (!is4) return reported >= HFI_IP6_MTU_MIN ? reported : 0;
-    if (reported == 0) return plateau_below(current);
-    if (reported < HFI_IP4_MTU_MIN) return 0;
-    return hfi_max32(reported, HFI_PATH_MTU4_FLOOR);
-}
-
-/* Of a destination without a path: what the link takes. */
-static uint32_t mtu_now(const hfi_paths *paths, const hfi_ip *ip, const hf_addr *addr,
-                        hf_ns now_ns) {
-    const hfi_index index = hfi_path_find(paths, addr);
-    hfi_next_hop hop;
-    if (index != HFI_NONE) return hfi_path_mtu(paths, ip, index, now_ns);
-    return hfi_ip_route(ip, addr, &hop) ? hfi_ip_mtu(ip, hop.interface) : 0;
-}
-
-uint32_t hfi_path_report(const hfi_paths *paths, const hfi_ip *ip, const hf_addr *addr,
-                         uint32_t mtu, hf_ns now_ns) {
-    const uint32_t current = mtu_now(paths, ip, addr, now_ns);
-    return hfi_min32(mtu_of_report(hf_addr_is4(addr), mtu, current), current);
-}
-
-bool hfi_path_too_big(hfi_paths *paths, const hfi_ip *ip, const hf_addr *addr, uint32_t mtu,
-                      hf_ns now_ns) {
-    const hfi_index index = hfi_path_find(paths, addr);
-    const uint32_t believed = hfi_path_report(paths, ip, addr, mtu, now_ns);
-    if (index == HFI_NONE || believed == 0) return false;
-    if (believed >= hfi_path_mtu(paths, ip, index, now_ns)) return false;
-    paths->paths[index].mtu = believed;
-    paths->paths[index].mtu_until_ns = now_ns + HFI_PATH_MTU_AGE_NS;
-    return true;
 }
 
 void hfi_path_metrics_set(hfi_paths *paths, hfi_index index, hfi_us32 srtt_us, hfi_us32 rttvar_us,

@@ -155,6 +155,7 @@ static void go_on(hfi_ctx *ctx, hfi_conn *conn, const hfi_delivery *delivery, bo
     const hfi_flight *flight = hfi_recover_flight(ctx, conn);
     if (flight == NULL || conn->segq_head == HFI_NONE) return;
     const uint32_t newly_lost = find_losses(ctx, conn);
+    hfi_recover_mtu_lost(ctx, conn);
     if (starts_recovery(ctx, conn, newly_lost)) {
         hfi_recover_enter(ctx, conn, delivery->bytes);
         if (flight->lost_bytes == 0) hfi_segq_lose_first(ctx, conn, conn->mss);
@@ -211,6 +212,7 @@ void hfi_recover_repeated_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *
     if (conn->flight == HFI_NONE) return;
     hfi_delivery delivery = ask(ctx, conn, seg);
     apply_sack(ctx, conn, seg, &delivery);
+    if (HFI_UNLIKELY(delivery.probe)) hfi_recover_mtu_arrived(ctx, conn);
     hfi_recover_probe_acked(ctx, conn, seg, false, (seg->options.present & HFI_OPT_SACK) != 0);
     if (!duplicate && delivery.bytes == 0) return;
     if (conn->duplicate_acks < UINT8_MAX) conn->duplicate_acks++;
@@ -249,6 +251,9 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) 
         .recovering = hfi_has(conn, HFI_F_RECOVERY) || hfi_recover_is_marked(ctx, conn),
     };
     hfi_delivery delivery = ask(ctx, conn, seg);
+    if (conn->flight != HFI_NONE &&
+        HFI_UNLIKELY(hfi_recover_marked(hfi_recover_flight(ctx, conn), HFI_FLIGHT_MTU_ASKED)))
+        hfi_recover_mtu_answered(ctx, conn, acked);
     hfi_segq_remove(ctx, conn, seg->ack, &delivery);
     conn->snd_una = seg->ack;
     conn->progress_at = ctx->now_tick;
@@ -257,6 +262,7 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) 
     if (conn->flight != HFI_NONE) {
         check_reneging(ctx, conn);
         apply_sack(ctx, conn, seg, &delivery);
+        if (HFI_UNLIKELY(delivery.probe)) hfi_recover_mtu_arrived(ctx, conn);
         hfi_recover_flight(ctx, conn)->delivered_bytes += delivery.bytes;
         hfi_recover_rack_update(ctx, conn, &delivery);
         hfi_recover_judge(ctx, conn, &delivery, true);

@@ -91,6 +91,15 @@ void hfi_recover_duplicate(hfi_ctx *ctx, hfi_conn *conn, hf_seq start, hf_seq en
 /* An ACK has been taken: was the last reaction to a loss in vain? Undoes it then. */
 void hfi_recover_judge(hfi_ctx *ctx, hfi_conn *conn, const hfi_delivery *delivery, bool advances);
 
+/* ---- mtu.c ---- */
+
+/* `acked` bytes beyond snd.una are acknowledged, after a small segment went beside the large one. */
+void hfi_recover_mtu_answered(hfi_ctx *ctx, hfi_conn *conn, uint32_t acked);
+
+/* The probe of the path's MTU has arrived; or it may be lost. */
+void hfi_recover_mtu_arrived(hfi_ctx *ctx, hfi_conn *conn);
+void hfi_recover_mtu_lost(hfi_ctx *ctx, hfi_conn *conn);
+
 /* ---- ack.c. `delivered`: by the ACK that starts it. ---- */
 
 void hfi_recover_enter(hfi_ctx *ctx, hfi_conn *conn, uint32_t delivered);

@@ -120,6 +120,7 @@ static void reordering_over(hfi_ctx *ctx, hfi_conn *conn) {
         if (open) hfi_recover_enter(ctx, conn, 0);
         hfi_conn_owe(ctx, conn, HFI_P_DATA);
     }
+    hfi_recover_mtu_lost(ctx, conn);
     hfi_recover_restart_timer(ctx, conn);
 }
 
@@ -181,6 +182,7 @@ bool hfi_recover_timeout(hfi_ctx *ctx, hfi_conn *conn) {
     if (conn->backoff >= hfi_attempts(ctx, conn, ctx->limits->retransmit_limit)) return true;
     begin_loss(ctx, conn);
     mark_at_timeout(ctx, conn);
+    hfi_recover_mtu_lost(ctx, conn);
     conn->backoff++;
     hfi_recover_restart_timer(ctx, conn);
     hfi_note(ctx, hfi_conn_index(ctx, conn), HF_CAUSE_RTO_BACKED_OFF,

@@ -7,6 +7,7 @@
  *   window.c    congest's numbers; the window within recovery (RFC 9937)
  *   undo.c      losses that were none (RFC 3522, 4015, 5682, 3708)
  *   ecn.c       marks instead of losses (RFC 3168)
+ *   mtu.c       what the path takes (RFC 4821, 8899)
  *
  * States: neither flag set (open), HFI_F_RECOVERY (fast recovery until snd.una passes `recover`),
  * HFI_F_LOSS (slow start after a time-out, likewise):
@@ -75,6 +76,9 @@ uint32_t hfi_recover_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg);
 /* An ACK that does not advance; `duplicate` as RFC 5681 2 defines it. */
 void hfi_recover_repeated_ack(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg,
                               bool duplicate);
+
+/* The path takes longer segments than it was known to. */
+void hfi_recover_mss_grown(hfi_conn *conn);
 
 /* The window is open again: what comes now is sent for the first time. */
 void hfi_recover_probing_ended(hfi_conn *conn);

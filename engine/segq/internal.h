@@ -23,6 +23,9 @@ static inline hfi_segment_list *hfi_segq_list(hfi_flight *flight, const hfi_segm
 void hfi_segq_link(hfi_ctx *ctx, hfi_segment_list *list, hfi_index before, hfi_index index);
 void hfi_segq_unlink(hfi_ctx *ctx, hfi_segment_list *list, hfi_index index);
 
+/* It probes no more: it is lost, or cut off from one that did. */
+void hfi_segq_probe_lost(hfi_flight *flight, hfi_segment *segment);
+
 /* The descriptor that holds `seq`, which lies in the queue. */
 hfi_index hfi_segq_find(hfi_ctx *ctx, const hfi_conn *conn, hf_seq seq);
 

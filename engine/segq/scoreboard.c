@@ -26,6 +26,7 @@ void hfi_segq_deliver(hfi_ctx *ctx, hfi_flight *flight, hfi_index index, bool sa
     const hf_seq end = hfi_segq_end_of(segment);
     hfi_segq_unlink(ctx, hfi_segq_list(flight, segment), index);
     const bool once = segment->transmissions == 1;
+    if ((segment->flags & HFI_SEG_PROBE) != 0) delivery->probe = true;
     if (once && hf_seq_le(end, delivery->limit)) delivery->original = true;
     if (once && hf_seq_le(end, delivery->fack)) delivery->reordered = true;
     flight->fack = hf_seq_max(flight->fack, end);
@@ -56,7 +57,7 @@ static void mark_sacked(hfi_ctx *ctx, hfi_flight *flight, hfi_index at, hfi_deli
     hfi_segment *segment = &ctx->segments[at];
     hfi_segq_deliver(ctx, flight, at, true, delivery);
     if ((segment->flags & HFI_SEG_LOST) != 0) flight->lost_bytes -= segment->bytes;
-    segment->flags = (uint8_t)((segment->flags | HFI_SEG_SACKED) & ~HFI_SEG_LOST);
+    segment->flags = (uint8_t)((segment->flags | HFI_SEG_SACKED) & ~(HFI_SEG_LOST | HFI_SEG_PROBE));
     segment->later = HFI_NONE; /* its neighbour may not have been sent yet */
     flight->sacked_bytes += segment->bytes;
     delivery->bytes += segment->bytes;
@@ -99,10 +100,17 @@ bool hfi_segq_reneged(const hfi_ctx *ctx, const hfi_conn *conn) {
 
 /* ---- Lost ---- */
 
+void hfi_segq_probe_lost(hfi_flight *flight, hfi_segment *segment) {
+    segment->flags &= (uint8_t)~HFI_SEG_PROBE;
+    flight->marks |= HFI_FLIGHT_MTU_LOST;
+}
+
 /* Oldest data first: what lies before all that waits goes first, all else in the order of marking,
- * which among segments sent once is that of their numbers. */
-static void mark_lost(hfi_ctx *ctx, hfi_flight *flight, hfi_index index) {
+ * which among segments sent once is that of their numbers. Returns the bytes that tell of congestion. */
+static uint32_t mark_lost(hfi_ctx *ctx, hfi_flight *flight, hfi_index index) {
     hfi_segment *segment = &ctx->segments[index];
+    const bool probe = (segment->flags & HFI_SEG_PROBE) != 0;
+    if (HFI_UNLIKELY(probe)) hfi_segq_probe_lost(flight, segment);
     hfi_segment_list *lost = &flight->lost;
     hfi_segq_unlink(ctx, &flight->sent, index);
     segment->flags = (uint8_t)((segment->flags | HFI_SEG_LOST) & ~HFI_SEG_RESENT);
@@ -110,24 +118,25 @@ static void mark_lost(hfi_ctx *ctx, hfi_flight *flight, hfi_index index) {
     const bool first =
         lost->head == HFI_NONE || hf_seq_lt(segment->seq, ctx->segments[lost->head].seq);
     hfi_segq_link(ctx, lost, first ? HFI_NONE : lost->tail, index);
+    return probe ? 0 : segment->bytes;
 }
 
 uint32_t hfi_segq_lose_before(hfi_ctx *ctx, hfi_conn *conn, hf_seq limit) {
     hfi_flight *flight = hfi_segq_flight(ctx, conn);
-    const uint32_t before = flight->lost_bytes;
+    uint32_t newly = 0;
     for (hfi_index at = flight->sent.head; at != HFI_NONE; at = flight->sent.head) {
         const hfi_segment *segment = &ctx->segments[at];
         if (!hf_seq_le(hfi_segq_end_of(segment), limit)) break;
         if ((segment->flags & HFI_SEG_RESENT) != 0) break;
-        mark_lost(ctx, flight, at);
+        newly += mark_lost(ctx, flight, at);
     }
-    return flight->lost_bytes - before;
+    return newly;
 }
 
 uint32_t hfi_segq_lose_older(hfi_ctx *ctx, hfi_conn *conn, hfi_us32 sent_us, hf_seq end,
                              hfi_us32 wait_us, hfi_us32 *ret_more_us) {
     hfi_flight *flight = hfi_segq_flight(ctx, conn);
-    const uint32_t before = flight->lost_bytes;
+    uint32_t newly = 0;
     *ret_more_us = 0;
     for (hfi_index at = flight->sent.head; at != HFI_NONE; at = flight->sent.head) {
         const hfi_segment *segment = &ctx->segments[at];
@@ -137,9 +146,48 @@ uint32_t hfi_segq_lose_older(hfi_ctx *ctx, hfi_conn *conn, hfi_us32 sent_us, hf_
             *ret_more_us = wait_us - age_us;
             break;
         }
+        newly += mark_lost(ctx, flight, at);
+    }
+    return newly;
+}
+
+void hfi_segq_lose_longer(hfi_ctx *ctx, hfi_conn *conn, uint32_t bytes) {
+    if (conn->segq_head == HFI_NONE) return;
+    hfi_flight *flight = hfi_segq_flight(ctx, conn);
+    for (hfi_index at = flight->sent.head, next; at != HFI_NONE; at = next) {
+        next = ctx->segments[at].later;
+        if (ctx->segments[at].bytes <= bytes) continue;
         mark_lost(ctx, flight, at);
     }
-    return flight->lost_bytes - before;
+    for (hfi_index at = flight->lost.head; at != HFI_NONE; at = ctx->segments[at].later)
+        if (ctx->segments[at].bytes > bytes) ctx->segments[at].flags |= HFI_SEG_TOO_LONG;
+}
+
+/* ---- How long what is on the wire is ---- */
+
+static uint32_t wire_bytes(const hfi_conn *conn, const hfi_segment *segment) {
+    const bool probe = (segment->flags & HFI_SEG_PROBE) != 0;
+    return probe ? segment->bytes : hfi_min32(segment->bytes, conn->mss);
+}
+
+uint32_t hfi_segq_length_at(hfi_ctx *ctx, const hfi_conn *conn, hf_seq seq) {
+    if (conn->segq_head == HFI_NONE) return 0;
+    const hfi_index at = hfi_segq_find(ctx, conn, seq);
+    return at != HFI_NONE ? wire_bytes(conn, &ctx->segments[at]) : 0;
+}
+
+uint32_t hfi_segq_longest_sacked(const hfi_ctx *ctx, const hfi_conn *conn) {
+    uint32_t longest = 0;
+    for (hfi_index at = conn->segq_head; at != HFI_NONE; at = ctx->segments[at].next) {
+        const hfi_segment *segment = &ctx->segments[at];
+        if ((segment->flags & HFI_SEG_SACKED) != 0)
+            longest = hfi_max32(longest, wire_bytes(conn, segment));
+    }
+    return longest;
+}
+
+void hfi_segq_probes(hfi_ctx *ctx, const hfi_conn *conn) {
+    ctx->segments[conn->segq_tail].flags |= HFI_SEG_PROBE;
 }
 
 /* SACKs are taken back: each is lost, and all are in order. */
@@ -150,6 +198,7 @@ static void forget_sacks(hfi_ctx *ctx, hfi_conn *conn) {
     flight->fack = conn->snd_una;
     for (hfi_index at = conn->segq_head; at != HFI_NONE; at = ctx->segments[at].next) {
         hfi_segment *segment = &ctx->segments[at];
+        if ((segment->flags & HFI_SEG_PROBE) != 0) hfi_segq_probe_lost(flight, segment);
         segment->flags =
             (uint8_t)((segment->flags | HFI_SEG_LOST) & ~(HFI_SEG_RESENT | HFI_SEG_SACKED));
         flight->lost_bytes += segment->bytes;
@@ -197,7 +246,9 @@ void hfi_segq_resent(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, bool asked) 
     if (list == NULL) return; /* SACKed: its receiver has it, and got it once more */
     hfi_segq_unlink(ctx, list, index);
     if ((segment->flags & HFI_SEG_LOST) != 0) flight->lost_bytes -= segment->bytes;
-    segment->flags = (uint8_t)((segment->flags & ~(HFI_SEG_LOST | HFI_SEG_ASKED)) | HFI_SEG_RESENT);
+    segment->flags =
+        (uint8_t)((segment->flags & ~(HFI_SEG_LOST | HFI_SEG_ASKED | HFI_SEG_TOO_LONG)) |
+                  HFI_SEG_RESENT);
     segment->sent_us = ctx->now_us;
     hfi_segq_link(ctx, &flight->sent, flight->sent.tail, index);
 }

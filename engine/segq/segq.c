@@ -264,6 +264,9 @@ bool hfi_segq_split(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t byte
     if (rest == HFI_NONE) return false;
     hfi_segment *second = &ctx->segments[rest];
     *second = *segment;
+    /* Cut, a probe of the path's MTU proves nothing more; its loss is still none of congestion. */
+    if ((segment->flags & HFI_SEG_PROBE) != 0)
+        hfi_segq_probe_lost(hfi_segq_flight(ctx, conn), second);
     second->seq += bytes;
     second->bytes = (uint16_t)(second->bytes - bytes);
     segment->bytes = (uint16_t)bytes;

@@ -57,6 +57,7 @@ typedef struct hfi_delivery {
     bool original;  /* something that ends at or before the limit and was sent once */
     bool sampled;   /* rtt_us is a sample that Karn allows (RFC 6298 3) */
     bool delayed;   /* the ACK waited for a retransmission */
+    bool probe;     /* the segment that probed the path's MTU */
     hfi_us32 rtt_us;
 } hfi_delivery;
 
@@ -71,17 +72,29 @@ bool hfi_segq_reneged(const hfi_ctx *ctx, const hfi_conn *conn);
 
 /* Marks lost, from the front, what is not SACKed and ends at or before `limit`, and was not sent
  * again (RFC 6675). Stops at what was: behind it lies only what went later. Returns the bytes newly
- * marked. */
+ * marked, without those of a probe of the path's MTU (RFC 4821 7.5: no sign of congestion). */
 uint32_t hfi_segq_lose_before(hfi_ctx *ctx, hfi_conn *conn, hf_seq limit);
 
 /* Marks lost what was sent before the segment that left at sent_us and ends at `end`, and at least
- * `wait_us` ago (RFC 8985 6.2, step 5). Returns the bytes newly marked; *ret_more_us is the wait
- * until the next is old enough, or 0. */
+ * `wait_us` ago (RFC 8985 6.2, step 5). Returns likewise; *ret_more_us is the wait until the next is
+ * old enough, or 0. */
 uint32_t hfi_segq_lose_older(hfi_ctx *ctx, hfi_conn *conn, hfi_us32 sent_us, hf_seq end,
                              hfi_us32 wait_us, hfi_us32 *ret_more_us);
 
 /* Marks the first `bytes` lost (split off if need be), even if they were sent again before. */
 void hfi_segq_lose_first(hfi_ctx *ctx, hfi_conn *conn, uint32_t bytes);
+
+/* Marks lost what is in flight in segments of more than `bytes`: the path does not take them. Walks
+ * the queue. */
+void hfi_segq_lose_longer(hfi_ctx *ctx, hfi_conn *conn, uint32_t bytes);
+
+/* The length of the segment of the wire that `seq`, which lies in the queue, is in; of the longest that
+ * is SACKed, 0 if none is. The second walks the queue. */
+uint32_t hfi_segq_length_at(hfi_ctx *ctx, const hfi_conn *conn, hf_seq seq);
+uint32_t hfi_segq_longest_sacked(const hfi_ctx *ctx, const hfi_conn *conn);
+
+/* The descriptor appended last probes the path's MTU. */
+void hfi_segq_probes(hfi_ctx *ctx, const hfi_conn *conn);
 
 /* Everything is lost, and SACKs are forgotten, as the peer may have reneged (RFC 2018 8). */
 void hfi_segq_lose_all(hfi_ctx *ctx, hfi_conn *conn);

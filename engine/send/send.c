@@ -18,11 +18,6 @@ bool hfi_send_window(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
     return changed;
 }
 
-static uint32_t usable_window(const hfi_conn *conn) {
-    const hf_seq edge = conn->snd_una + conn->snd_wnd;
-    return hf_seq_lt(conn->snd_nxt, edge) ? edge - conn->snd_nxt : 0;
-}
-
 bool hfi_send_blocked(const hfi_conn *conn) {
     const bool fin_waits = hfi_has(conn, HFI_F_FIN_QUEUED) && !hfi_has(conn, HFI_F_FIN_SENT);
     return hfi_in_flight(conn) == 0 && (hfi_unsent(conn) > 0 || fin_waits);
@@ -32,6 +27,7 @@ bool hfi_send_blocked(const hfi_conn *conn) {
 
 static hf_cause resend_cause(const hfi_ctx *ctx, const hfi_conn *conn, const hfi_segment *segment,
                              bool forced) {
+    if ((segment->flags & HFI_SEG_TOO_LONG) != 0) return HF_CAUSE_SENT_RETRANSMISSION_MTU;
     if (forced && (segment->flags & HFI_SEG_LOST) == 0) return HF_CAUSE_SENT_RETRANSMISSION_BOUND;
     if (hfi_has(conn, HFI_F_LOSS))
         return (segment->flags & HFI_SEG_FIN) != 0 && segment->bytes == 1
@@ -82,6 +78,22 @@ static bool send_again(hfi_ctx *ctx, hfi_conn *conn, hfi_index index, uint32_t m
     return true;
 }
 
+/* The first bytes of the oldest data go beside it in a small segment. Its descriptor stays whole; an ACK
+ * of these alone trims it, and tells. */
+static bool send_mtu_question(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
+    const uint32_t bytes = hfi_send_mtu_question(ctx, conn);
+    if (bytes == 0) return false;
+    const hfi_segment *head = &ctx->segments[conn->segq_head];
+    fill(ctx, conn, head->seq, bytes, false, head->chunk, ret);
+    ret->cause = HF_CAUSE_SENT_MTU_QUESTION;
+    ret->a = bytes + hfi_header_bytes(ctx, conn);
+    ret->b = conn->transmissions;
+    ctx->flights[conn->flight].marks |= HFI_FLIGHT_MTU_ASKED;
+    if (conn->retransmissions < UINT16_MAX) conn->retransmissions++;
+    hfi_recover_sent_again(ctx, conn, bytes, true);
+    return true;
+}
+
 /* ---- New data ---- */
 
 /* Nagle (RFC 9293 3.7.4), as Minshall: one small segment in flight at a time. */
@@ -102,7 +114,7 @@ static void note_cwnd_limited(const hfi_ctx *ctx, const hfi_conn *conn) {
 /* How many of the unsent bytes may go now, by both windows; 0 if waiting is better (RFC 9293
  * 3.8.6.2.1). */
 static uint32_t payload_to_send(const hfi_ctx *ctx, const hfi_conn *conn, uint32_t super_max) {
-    const uint32_t data = hfi_unsent(conn), window = usable_window(conn), mss = conn->mss;
+    const uint32_t data = hfi_unsent(conn), window = hfi_send_usable_window(conn), mss = conn->mss;
     const uint32_t pipe = hfi_segq_pipe(ctx, conn);
     const uint32_t room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
     const uint32_t wanted = hfi_min32(data, window);
@@ -139,7 +151,7 @@ static void use_ecn(hfi_conn *conn, hfi_departure *ret) {
 static bool send_first_time(hfi_ctx *ctx, hfi_conn *conn, uint32_t payload, hfi_departure *ret) {
     /* A FIN takes a sequence number, so it needs window as a byte does. */
     const bool fin = hfi_has(conn, HFI_F_FIN_QUEUED) && conn->snd_nxt + payload == conn->snd_end &&
-                     usable_window(conn) > payload;
+                     hfi_send_usable_window(conn) > payload;
     if (payload == 0 && !fin) return false;
     const hfi_index chunk = payload > 0 ? chunk_of_next(ctx, conn) : HFI_NONE;
     const uint16_t flags = fin ? HFI_SEG_FIN : 0;
@@ -165,11 +177,31 @@ static bool send_first_time(hfi_ctx *ctx, hfi_conn *conn, uint32_t payload, hfi_
     return true;
 }
 
+/* One segment that is longer than the path is known to take. */
+static bool send_mtu_probe(hfi_ctx *ctx, hfi_conn *conn, uint32_t payload, hfi_departure *ret) {
+    const uint32_t small = conn->flags & HFI_F_SMALL_IN_FLIGHT;
+    if (!send_first_time(ctx, conn, payload, ret)) return false;
+    conn->flags = (conn->flags & ~(uint32_t)HFI_F_SMALL_IN_FLIGHT) | small;
+    const uint32_t packet = payload + hfi_header_bytes(ctx, conn);
+    hfi_segq_probes(ctx, conn);
+    hfi_path_probe_sent(&ctx->paths, conn->path, hfi_conn_index(ctx, conn), packet, ctx->now_ns);
+    ret->cause = HF_CAUSE_SENT_MTU_PROBE;
+    ret->a = packet;
+    ret->gso_bytes = 0;
+    return true;
+}
+
 static bool send_new(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
     if (hfi_has(conn, HFI_F_FIN_SENT)) return false;
     hfi_recover_idle(ctx, conn);
     const uint32_t paced = hfi_send_pace(ctx, conn);
     if (paced == 0) return false;
+    if (HFI_UNLIKELY((conn->timers & HFI_T_MSS_CUT) != 0)) {
+        bool waits;
+        const uint32_t probe = hfi_send_mtu_probe(ctx, conn, &waits);
+        if (waits) return false;
+        if (probe > 0) return send_mtu_probe(ctx, conn, probe, ret);
+    }
     if (paced < super_max) super_max = paced - paced % conn->mss;
     return send_first_time(ctx, conn, payload_to_send(ctx, conn, super_max), ret);
 }
@@ -177,7 +209,8 @@ static bool send_new(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_depar
 /* RFC 8985 7.3: a new segment if there is one, else the last again, whatever cwnd says. */
 static bool send_probe(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
     if (hfi_in_flight(conn) == 0) return false;
-    const uint32_t fresh = hfi_min32(hfi_min32(hfi_unsent(conn), usable_window(conn)), conn->mss);
+    const uint32_t fresh =
+        hfi_min32(hfi_min32(hfi_unsent(conn), hfi_send_usable_window(conn)), conn->mss);
     const bool again = fresh == 0 || !send_first_time(ctx, conn, fresh, ret);
     const hfi_index last = again ? hfi_recover_probe_segment(ctx, conn) : HFI_NONE;
     if (again && (last == HFI_NONE || !send_again(ctx, conn, last, conn->mss, false, ret)))
@@ -192,8 +225,14 @@ bool hfi_send_next(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departu
     if ((conn->pending & HFI_P_RESEND) != 0) {
         conn->pending &= (uint16_t)~HFI_P_RESEND;
         if (conn->segq_head != HFI_NONE &&
-            send_again(ctx, conn, conn->segq_head, conn->mss, true, ret))
+            send_again(ctx, conn, conn->segq_head, conn->mss, true, ret)) {
+            if (hfi_send_mtu_question(ctx, conn) > 0) conn->pending |= HFI_P_MTU;
             return true;
+        }
+    }
+    if (HFI_UNLIKELY((conn->pending & HFI_P_MTU) != 0)) {
+        conn->pending &= (uint16_t)~HFI_P_MTU;
+        if (send_mtu_question(ctx, conn, ret)) return true;
     }
     if ((conn->pending & HFI_P_TAIL_PROBE) != 0) {
         conn->pending &= (uint16_t)~HFI_P_TAIL_PROBE;
@@ -231,7 +270,7 @@ static hf_why held_back_here(const hfi_conn *conn) {
 /* Data is queued and nothing is lost: what payload_to_send says no to, or else the descriptor that was
  * missing. */
 static hf_why held_back_by(const hfi_ctx *ctx, const hfi_conn *conn, uint32_t pipe) {
-    const uint32_t data = hfi_unsent(conn), window = usable_window(conn);
+    const uint32_t data = hfi_unsent(conn), window = hfi_send_usable_window(conn);
     const uint32_t limit = hfi_min32(data, window), mss = conn->mss;
     const uint32_t room = conn->cwnd > pipe ? conn->cwnd - pipe : 0;
     if (window == 0) return HF_WHY_PEER_WINDOW;
@@ -263,6 +302,6 @@ hf_why hfi_send_why(const hfi_ctx *ctx, const hfi_conn *conn) {
                : hfi_has(conn, HFI_F_WANTS_ROOM) ? HF_WHY_SEND_BUFFER
                                                  : HF_WHY_APPLICATION;
     if (hfi_unsent(conn) == 0)
-        return usable_window(conn) > 0 ? held_back_here(conn) : HF_WHY_PEER_WINDOW;
+        return hfi_send_usable_window(conn) > 0 ? held_back_here(conn) : HF_WHY_PEER_WINDOW;
     return held_back_by(ctx, conn, pipe);
 }

@@ -26,7 +26,8 @@ static const hf_limits limits_holdfast = {.rto_initial_ns = HF_SECOND,
                                           .tlp_ack_delay_ns = 200 * HF_MS,
                                           .buffer_bytes = 64 * 1024,
                                           .send_bytes_most = 4 * 1024 * 1024,
-                                          .receive_bytes_most = 4 * 1024 * 1024};
+                                          .receive_bytes_most = 4 * 1024 * 1024,
+                                          .plpmtud = 1};
 
 void hf_config_default(hf_config *config) {
     memset(config, 0, sizeof *config);
@@ -74,6 +75,7 @@ static void profile_linux(hf_config *config) {
     config->limits.syn_ack_limit = 5;
     config->limits.orphan_ns = UINT64_C(20) * 86400 * HF_SECOND; /* none: attempts are counted */
     config->limits.orphan_attempts = 8;
+    config->limits.plpmtud = 0;                        /* tcp_mtu_probing */
     config->limits.congestion = HF_CONGESTION_NEWRENO; /* as its facts were measured */
     config->limits.receive_bytes_most = 6 * 1024 * 1024;
     config->quirks = HF_QUIRK_LATE_SLOT_CHECK | HF_QUIRK_FORGET_REQUEST_SILENTLY |
@@ -90,6 +92,7 @@ static void profile_small(hf_config *config) {
     config->limits.rack = 0; /* a stack of the nineties, whose buffers stay as they are */
     config->limits.send_bytes_most = config->limits.receive_bytes_most =
         config->limits.buffer_bytes;
+    config->limits.plpmtud = 0;
     config->quirks = HF_QUIRK_FULL_POOL_REFUSES | HF_QUIRK_NO_LINGER_TIMEOUT;
 }
 
@@ -163,6 +166,7 @@ const char *hf_config_problem(const hf_config *c) {
         {c->limits.duplicate_threshold >= 1,
          "limits.duplicate_threshold: give at least 1, at best 3"},
         {c->limits.rack <= 1, "limits.rack: give 0 or 1"},
+        {c->limits.plpmtud <= 1, "limits.plpmtud: give 0 or 1"},
         {c->limits.initial_window_segs >= 1,
          "limits.initial_window_segs: give at least 1, at best 10"},
         {c->limits.ecn >= HF_ECN_OFF && c->limits.ecn <= HF_ECN_ASK,

@@ -201,6 +201,14 @@ void hfi_link_doubt(hfi_engine *e, hfi_index path);
 /* Copies our addresses to where TCP sees them. */
 void hfi_locals_update(hfi_engine *e);
 
+/* The largest packet with a TCP segment that the link takes, and whose payload fits the parts of a frame.
+ * What is known of the path is no part of it: the MSS that we name is about what we can receive (RFC
+ * 1191 3.1), and what we send is limited when the handshake is done. */
+static inline uint16_t hfi_link_tcp_mtu(const hfi_engine *e, uint32_t interface) {
+    const uint32_t parts_max = (HFI_SLOT_PARTS - 1) * hfi_chunk_bytes(&e->ctx.tx) + 60;
+    return (uint16_t)hfi_min32(hfi_ip_mtu(&e->ip, interface), hfi_min32(parts_max, UINT16_MAX));
+}
+
 /* The largest IP packet to a destination as known now. */
 uint32_t hfi_link_mtu(const hfi_engine *e, const hf_addr *destination, uint32_t interface);
 

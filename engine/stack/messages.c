@@ -110,9 +110,10 @@ static hf_verdict report_to_tcp(hfi_engine *e, const hfi_icmp_result *result) {
     if (cause == HF_CAUSE_TOOK_ICMP_TOO_BIG)
         hfi_path_too_big(&e->ctx.paths, &e->ip, &quoted->destination, mtu, e->ctx.now_ns);
     if (conn != HFI_NONE) hfi_link_unwait(e, &e->ctx.conns[conn]);
-    const bool dropped = cause == HF_CAUSE_DROP_ICMP_SEQUENCE;
+    const bool dropped =
+        cause == HF_CAUSE_DROP_ICMP_SEQUENCE || cause == HF_CAUSE_DROP_ICMP_TOO_BIG;
     const uint32_t generation = conn != HFI_NONE ? e->ctx.conns[conn].generation : 0;
-    const uint32_t a = cause == HF_CAUSE_TOOK_ICMP_TOO_BIG ? mtu : result->type;
+    const uint32_t a = result->kind == HFI_ICMP_KIND_TOO_BIG ? mtu : result->type;
     return (hf_verdict){
         dropped ? HF_VERDICT_DROPPED : HF_VERDICT_TOOK, cause, {conn, generation}, a, result->code};
 }

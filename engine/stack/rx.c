@@ -43,13 +43,6 @@ static hf_cause check_tcp_addresses(const hfi_engine *e, const hfi_ip_view *ip,
     return HF_CAUSE_NONE;
 }
 
-/* MTU of the way back, capped so that a segment's payload fits the parts of a frame. */
-static uint16_t mtu_of(const hfi_engine *e, const hf_addr *source, uint32_t interface) {
-    const uint32_t parts_max = (HFI_SLOT_PARTS - 1) * hfi_chunk_bytes(&e->ctx.tx) + 60;
-    return (uint16_t)hfi_min32(hfi_min32(hfi_link_mtu(e, source, interface), parts_max),
-                               UINT16_MAX);
-}
-
 /* RFC 9293 3.9.2.1, behind an option that is off: the way back of a packet's source route. Of a packet
  * that came in fragments it is not known. */
 static hf_cause read_route(const hfi_engine *e, const hf_frame *frame, const hfi_ip_view *ip,
@@ -83,7 +76,7 @@ static hf_verdict rx_tcp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view
     arrival.source = ip->source;
     arrival.destination = ip->destination;
     arrival.local = (uint16_t)local;
-    arrival.mtu = mtu_of(e, &ip->source, frame->interface);
+    arrival.mtu = hfi_link_tcp_mtu(e, frame->interface);
     arrival.traffic_class = ip->traffic_class;
     arrival.ttl = ip->ttl;
     arrival.gso_bytes =

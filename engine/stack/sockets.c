@@ -50,10 +50,8 @@ static hf_err choose_local(hfi_engine *e, const hf_connect_options *options, hfi
                                ? hfi_ip_source(&e->ip, &first, hop.interface)
                                : hfi_ip_local(&e->ip, &options->local);
     if (local == HFI_NONE) return HF_NO_ADDRESS;
-    const uint32_t parts_max = (HFI_SLOT_PARTS - 1) * hfi_chunk_bytes(&e->ctx.tx) + 60;
     how->local = (uint16_t)local;
-    how->mtu = (uint16_t)hfi_min32(hfi_link_mtu(e, &first, hop.interface),
-                                   hfi_min32(parts_max, UINT16_MAX));
+    how->mtu = hfi_link_tcp_mtu(e, hop.interface);
     how->key = (hfi_flow_key){e->locals[local], options->remote, options->local_port,
                               options->remote_port};
     return HF_OK;

@@ -245,5 +245,6 @@ void hfi_tcp_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *re
     ret->detect_within_ns = hfi_live_bound_ns(ctx, conn);
     ret->unanswered = conn->unanswered;
     ret->retransmissions = conn->retransmissions;
+    hfi_tcp_mtu_status(ctx, conn, ret);
     ret->soft_error = conn->end_icmp != 0 ? HF_CAUSE_TOOK_ICMP_SOFT : HF_CAUSE_NONE;
 }

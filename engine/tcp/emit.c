@@ -82,7 +82,7 @@ static bool emit_handshake(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
 }
 
 static bool emit_data(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
-    const uint16_t wanted = HFI_P_DATA | HFI_P_RESEND | HFI_P_TAIL_PROBE;
+    const uint16_t wanted = HFI_P_DATA | HFI_P_RESEND | HFI_P_TAIL_PROBE | HFI_P_MTU;
     if ((conn->pending & wanted) == 0) return false;
     if (HFI_UNLIKELY(ret->route != NULL || hfi_tcp_urgent_waits(ctx, conn))) super_max = conn->mss;
     const hf_seq before = conn->snd_nxt;
@@ -101,6 +101,7 @@ static bool emit_data(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_depa
 bool hfi_tcp_emit(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
     if (hfi_has(conn, HFI_F_ENDED)) return emit_last(ctx, conn, ret);
     hfi_tcp_begin(ctx, conn, ret);
+    if (HFI_UNLIKELY((conn->pending & HFI_P_MTU) != 0)) hfi_tcp_mtu(ctx, conn);
     const bool opening = conn->state == HF_SYN_SENT || conn->state == HF_SYN_RECEIVED;
     if (opening && emit_handshake(ctx, conn, ret)) return true;
     if (conn->state == HF_SYN_SENT) return false;

@@ -32,16 +32,23 @@ static hf_cause note_error(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_report *r
     return HF_CAUSE_TOOK_ICMP_SOFT;
 }
 
-/* The way takes less than we thought: smaller segments from now on, and the oldest goes again. */
-static hf_cause shrink(hfi_ctx *ctx, hfi_conn *conn, uint32_t mtu) {
-    const uint32_t headers = hf_addr_is4(&conn->remote) ? 40 : 60;
-    const uint32_t options = (hfi_has(conn, HFI_F_TIMESTAMPS) ? 12 : 0) +
-                             hfi_ip4_route_bytes(&hfi_options(ctx, conn)->source_route);
-    const uint32_t mss = mtu > headers + options ? mtu - headers - options : 0;
-    if (mss == 0 || mss >= conn->mss) return HF_CAUSE_DROP_ICMP_SEQUENCE;
-    hfi_open_limit_mss(conn, (uint16_t)mss);
-    hfi_segq_lose_all(ctx, conn);
-    hfi_conn_owe(ctx, conn, HFI_P_DATA | HFI_P_RESEND);
+/* The way takes less than we thought, it says. What it quotes was longer, or it lies; and a SYN never is.
+ * RFC 5927 7.2: before a segment of that length can have been acknowledged it is believed at once, this
+ * is how the path's MTU is found. Later, when forging it would pay, only if what it quotes does not
+ * arrive: at the first timer of recovery that ends (hfi_tcp_mtu_explains). Then what was acknowledged
+ * in all is an upper bound of the longest segment that was. */
+static hf_cause shrink(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_report *report) {
+    const uint32_t headers = hfi_header_bytes(ctx, conn);
+    const uint32_t mss = report->mtu > headers ? report->mtu - headers : 0;
+    if (mss == 0 || mss >= conn->mss) return HF_CAUSE_DROP_ICMP_TOO_BIG;
+    if (hfi_segq_length_at(ctx, conn, report->seq) <= mss) return HF_CAUSE_DROP_ICMP_TOO_BIG;
+    if (ctx->limits->plpmtud != 0 && conn->path != HFI_NONE && conn->bytes_acked >= mss) {
+        hfi_path_claim(&ctx->paths, conn->path, hfi_conn_index(ctx, conn), report->seq,
+                       report->mtu);
+        return HF_CAUSE_TOOK_ICMP_CLAIM;
+    }
+    hfi_tcp_mss_cut(ctx, conn, mss);
+    hfi_recover_restart_timer(ctx, conn);
     return HF_CAUSE_TOOK_ICMP_TOO_BIG;
 }
 
@@ -57,7 +64,7 @@ hf_cause hfi_tcp_icmp(hfi_ctx *ctx, const hfi_flow_key *key, const hfi_tcp_repor
     switch (report->class) {
     case HFI_ICMP_SOFT:
     case HFI_ICMP_HARD: cause = note_error(ctx, conn, report); break;
-    case HFI_ICMP_TOO_BIG: cause = shrink(ctx, conn, report->mtu); break;
+    case HFI_ICMP_TOO_BIG: cause = shrink(ctx, conn, report); break;
     }
     hfi_tcp_settle(ctx, conn);
     return cause;

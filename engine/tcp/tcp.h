@@ -5,6 +5,7 @@
  *                                             steps.c (the eight steps)
  *     time-outs                               timeout.c
  *     what leaves                             emit.c
+ *     the path's MTU                          mtu.c
  *
  * Only this room arms a connection's timer: the others say which deadline they want (conn.timers
  * and the instants beside it), hfi_tcp_settle arms the earliest. A timer is moved lazily: while the
@@ -136,6 +137,16 @@ typedef struct hfi_tcp_report {
 } hfi_tcp_report;
 hf_cause hfi_tcp_icmp(hfi_ctx *ctx, const hfi_flow_key *key, const hfi_tcp_report *report,
                       hfi_index *ret_conn);
+
+/* mtu.c: takes up what the path is known to take. And: a timer of recovery has ended, does that explain
+ * it? True if so: what is too long goes again, shorter. */
+void hfi_tcp_mtu(hfi_ctx *ctx, hfi_conn *conn);
+bool hfi_tcp_mtu_explains(hfi_ctx *ctx, hfi_conn *conn);
+
+void hfi_tcp_mtu_status(const hfi_ctx *ctx, const hfi_conn *conn, hf_conn_status *ret);
+
+/* Segments of `mss` bytes from now on, fewer than before. */
+void hfi_tcp_mss_cut(hfi_ctx *ctx, hfi_conn *conn, uint32_t mss);
 
 /* The next hop does not answer: ends a connection that was connecting, notes it on others. */
 void hfi_tcp_unreachable(hfi_ctx *ctx, hfi_conn *conn);

@@ -115,6 +115,8 @@ static void rtx_due(hfi_ctx *ctx, hfi_conn *conn, hfi_effects *effects) {
         handshake_timeout(ctx, conn);
     else if (hfi_has(conn, HFI_F_PERSIST))
         persist_timeout(ctx, conn);
+    else if (hfi_tcp_mtu_explains(ctx, conn))
+        return;
     else if (hfi_recover_early(ctx, conn))
         hfi_open_gate_timeout(ctx, conn);
     else

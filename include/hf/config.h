@@ -49,6 +49,7 @@ typedef struct hf_limits {
     uint32_t
         buffer_bytes; /* either buffer of a connection, to begin with, if its options name none */
     uint32_t send_bytes_most, receive_bytes_most; /* and to what it may grow */
+    uint32_t plpmtud; /* 1: the path's MTU is found without ICMP, too (RFC 4821, RFC 8899) */
 } hf_limits;
 
 /* What a full TIME_WAIT table means for connects of our own. EVICT: nothing; entries leave early, in

@@ -99,6 +99,7 @@ enum {
     HF_EVENT_DATAGRAM = 1024,    /* a UDP socket has a datagram */
     HF_EVENT_ALL_ACKED = 2048,   /* everything sent is acknowledged */
     HF_EVENT_SOFT_ERROR = 4096,  /* ICMP trouble, the connection stays: hf_conn_status */
+    HF_EVENT_PATH_MTU = 32768,   /* segments are shorter, or longer, than before: hf_conn_status */
     HF_EVENT_BOUND = 16384,      /* a bound that only reports: hf_conn_status.bounds_passed */
     HF_EVENT_URGENT = 8192,      /* the peer marks urgent data, or moves the mark: hf_conn_status */
     HF_EVENT_SYN = 65536,        /* a listener has a SYN to answer: hf_pending_next */

@@ -300,6 +300,10 @@ typedef struct hf_conn_status {
      * quarters of the watches were in use. */
     uint32_t urgent_bytes;
     uint32_t send_buffer_bytes, receive_buffer_bytes; /* what each may hold now */
+    uint32_t packet_bytes;      /* of the largest IP packet we send: mss with its headers */
+    uint32_t packet_bytes_most; /* if the path took all that the peer and our link do */
+    hf_cause mtu_cause;         /* why it is known to take less: HF_CAUSE_TOOK_ICMP_TOO_BIG,
+                           HF_CAUSE_MTU_BLACK_HOLE, or NONE */
 } hf_conn_status;
 
 hf_err hf_conn_status_get(const hf_engine *engine, hf_conn conn, hf_conn_status *ret_status);
