@@ -419,7 +419,7 @@ static uint32_t check_listeners(census *c) {
     return used;
 }
 
-static void check_handshakes(const census *c) {
+static void check_handshakes(census *c) {
     uint32_t used = 0;
     for (uint32_t i = 0; i < c->root->config.syn_entries; i++) {
         const hfi_syn_entry *entry = &c->ctx->syns[i];
@@ -427,6 +427,7 @@ static void check_handshakes(const census *c) {
                    (entry->attempts > 0));
         if (entry->attempts == 0) continue;
         used++;
+        c->sets_used += entry->route_set != HFI_NO_ROUTE_SET;
         const hfi_flow_key key = {c->ctx->locals[entry->local], entry->remote, entry->local_port,
                                   entry->remote_port};
         FUZZ_CHECK(hfi_tcp_find(c->ctx, &key) == hfi_flow_ref(HFI_FLOW_SYN, i));

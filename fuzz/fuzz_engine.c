@@ -84,6 +84,10 @@ static hf_config small_config(uint8_t shape) {
 static void begin(run *r) {
     const uint8_t shape = take8(&r->input), link_shape = take8(&r->input);
     hf_config config = small_config(shape);
+    if (link_shape & 32) /* as the RFCs have it */
+        config.quirks |= HF_QUIRK_ICMP_HARD_ENDS | HF_QUIRK_RST_ENDS_TIME_WAIT |
+                         HF_QUIRK_TIME_WAIT_ANSWERS_ACKS | HF_QUIRK_TIMESTAMPS_REQUIRED |
+                         HF_QUIRK_BAD_OPTION_RESETS | HF_QUIRK_SOURCE_ROUTES;
     if (link_shape & 16) { /* shares that are soon used up */
         config.owner_conns = 3;
         config.owner_rx_chunks = 12;

@@ -28,6 +28,23 @@ static void round_trip_check(const hfi_ip_view *a) {
     equal_check(a, &b);
 }
 
+/* The way back of a route that has come here goes out again, and has come there when its pointer says
+ * so: then the way back of that is the first one, turned round. */
+static void route_check(const uint8_t *packet, const hfi_ip_view *ip) {
+    hf_source_route way;
+    if (hfi_ip4_route_read(packet, ip->header_bytes, &way) != HFI_ROUTE_BACK) return;
+    uint8_t header[HFI_IP4_BYTES + 40];
+    hfi_ip_view built;
+    hf_source_route again;
+    const uint32_t bytes = HFI_IP4_BYTES + hfi_ip4_route_bytes(&way);
+    FUZZ_CHECK(way.count >= 1 && way.count <= HF_ROUTE_HOPS && bytes <= sizeof header);
+    hfi_ip4_build(header, &ip->destination, &ip->source, HFI_IP_TCP, 64, 0, 0, true, 0);
+    hfi_ip4_route_write(header, &way);
+    FUZZ_CHECK(hfi_ip_parse(header, bytes, bytes, false, &built) == HF_CAUSE_NONE);
+    FUZZ_CHECK(built.header_bytes == bytes);
+    FUZZ_CHECK(hfi_ip4_route_read(header, bytes, &again) == HFI_ROUTE_BAD); /* not there yet */
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > FUZZ_BYTES_MAX) return 0;
     const uint32_t bytes = (uint32_t)size;
@@ -46,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     FUZZ_CHECK(!trusted.more_fragments || trusted.payload_bytes % 8 == 0);
     FUZZ_CHECK(hfi_ip_parse(data, trusted.header_bytes - 1u, bytes, true, &view) ==
                HF_CAUSE_DROP_TRUNCATED);
+    if (trusted.version == 4) route_check(data, &trusted);
     if (!trusted.is_fragment && trusted.protocol != 0 && trusted.protocol != 43 &&
         trusted.protocol != 44 && trusted.protocol != 60)
         round_trip_check(&trusted);

@@ -214,6 +214,34 @@ static void the_window_stays_closed_until_the_accept(void **state) {
     peer_end(&p);
 }
 
+/* A watch lies where the listener's number was: by its options, or by a stranger's urgent mark. */
+static void a_watched_connections_window_stays_closed_too(void **state) {
+    (void)state;
+    for (int marked = 0; marked < 2; marked++) {
+        peer p;
+        peer_begin(&p);
+        hf_listener other;
+        assert_int_equal(hf_listen(&p.engine, &(hf_listen_options){.port = 90}, &other), HF_OK);
+        peer_listens_with(&p, &(hf_listen_options){.port = 80,
+                                                   .accept_at = HF_ACCEPT_AT_WINDOW,
+                                                   .tcp = {.account = marked == 0}});
+        peer_handshake(&p);
+        if (marked == 1)
+            peer_send_view(&p, (hfi_tcp_view){.flags = HFI_TCP_ACK | HFI_TCP_URG,
+                                              .seq = p.seq,
+                                              .ack = p.ack,
+                                              .window = p.window,
+                                              .urgent = 9});
+        peer_forget(&p);
+        peer_sends(&p, HFI_TCP_ACK, p.seq, p.ack, 1);
+        assert_int_equal(peer_expect_ack(&p, p.seq)->tcp.window, 0);
+        assert_int_equal(hf_accept(&p.engine, p.listener, &p.conn), HF_OK);
+        peer_drain(&p);
+        assert_true(peer_expect_ack(&p, p.seq)->tcp.window > 0);
+        peer_end(&p);
+    }
+}
+
 static void the_update_is_repeated_with_a_probe_until_somebody_answers(void **state) {
     (void)state;
     peer p;
@@ -331,6 +359,7 @@ int main(void) {
         cmocka_unit_test(what_comes_before_the_answer_is_no_handshake),
         cmocka_unit_test(a_yes_without_a_connection_waits_on),
         cmocka_unit_test(the_window_stays_closed_until_the_accept),
+        cmocka_unit_test(a_watched_connections_window_stays_closed_too),
         cmocka_unit_test(the_update_is_repeated_with_a_probe_until_somebody_answers),
         cmocka_unit_test(a_cookies_window_is_closed_too),
         cmocka_unit_test(a_draining_listener_refuses_and_finishes_what_it_has),

@@ -452,7 +452,7 @@ void hfi_receive_acked(hfi_ctx *ctx, hfi_conn *conn) {
 static hf_seq right_edge(const hfi_ctx *ctx, const hfi_conn *conn) {
     /* HF_ACCEPT_AT_WINDOW: closed until the application accepts. */
     if (hfi_has(conn, HFI_F_UNACCEPTED) &&
-        ctx->listeners[conn->listener].accept_at == HF_ACCEPT_AT_WINDOW)
+        ctx->listeners[hfi_conn_listener(ctx, conn)].accept_at == HF_ACCEPT_AT_WINDOW)
         return conn->rcv_adv;
     const hf_seq wanted = conn->rx_read + hfi_receive_limit(ctx, conn);
     if (hf_seq_le(wanted, conn->rcv_adv)) return conn->rcv_adv;
