@@ -43,9 +43,9 @@ uint64_t hfi_receive_credits_for(const hfi_ctx *ctx, const hfi_conn *conn) {
     const uint64_t credits = hfi_receive_credits(ctx);
     const uint32_t row = hfi_owner_of(ctx, conn);
     if (ctx->root->config.owner_rx_chunks == 0 || row == 0) return credits;
-    const uint64_t taken =
-        ((uint64_t)ctx->owners.rx[row] << ctx->rx.shift) + conn->rcv_adv - conn->rcv_nxt;
-    const uint64_t share = hfi_receive_share(ctx);
+    const uint32_t window = conn->rcv_adv - conn->rcv_nxt;
+    const uint64_t taken = ((uint64_t)ctx->owners.rx[row] << ctx->rx.shift) + window,
+                   share = hfi_receive_share(ctx);
     return hfi_min64(credits, share > taken ? share - taken : 0);
 }
 
