@@ -161,7 +161,7 @@ static void remember(lab_world *world, lab_flow *flow, lab_flow *back, const hf_
     if (packet->flags & HF_TCP_SYN && !(packet->flags & HF_TCP_ACK)) flow->called = true;
     if (!(packet->flags & HF_TCP_SYN) && packet->flags & HF_TCP_ACK) flow->established = true;
     if (packet->flags & HF_TCP_ACK) flow->last_ack = packet->ack;
-    flow->window = packet->window;
+    if (!(packet->flags & HF_TCP_RST)) flow->window = packet->window; /* a RST's says nothing */
     flow->sent_at_ns = world->now_ns;
     if (back) back->unacked_segments = 0;
 }

@@ -25,7 +25,7 @@ endforeach()
 # more, since another process may have had the machine.
 file(GLOB on_linux CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/on_linux/*.lua)
 foreach(name abort close_active close_half close_passive close_unread data_both_ways handshake loss_bulk not_accepted
-    peer_reboot refused close_simultaneous systems/customer_complaint systems/listener_linger systems/s6_restart)
+    peer_reboot refused systems/customer_complaint systems/listener_linger systems/s6_restart)
   list(APPEND on_linux ${CMAKE_SOURCE_DIR}/lab/scenarios/${name}.lua)
 endforeach()
 list(FILTER on_linux EXCLUDE REGEX "unseen_fault|own_option")
