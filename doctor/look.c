@@ -72,15 +72,44 @@ static void keep_process(doctor_view *view, pid_t pid) {
     view->conn_count = kept;
 }
 
-/* By process, then by what a reader looks for. */
+/* What sockets are sorted by, in numbers: by process, then by what a reader looks for. The sockets
+ * themselves are large, and move once. */
+struct key {
+    uint64_t owner;  /* namespace, process */
+    uint64_t remote; /* local port, the end of the remote address */
+    uint32_t index, remote_port;
+};
+
+static struct key key_of(const doctor_conn *conn, size_t index) {
+    const uint8_t *const end = conn->remote.bytes + 12;
+    const uint64_t addr = (uint64_t)end[0] << 24 | end[1] << 16 | end[2] << 8 | end[3];
+    return (struct key){(uint64_t)conn->netns << 32 | (uint32_t)conn->pid,
+                        (uint64_t)conn->local_port << 32 | addr, (uint32_t)index,
+                        conn->remote_port};
+}
+
 static int in_order(const void *a, const void *b) {
-    const doctor_conn *const x = a, *const y = b;
-    if (x->netns != y->netns) return x->netns < y->netns ? -1 : 1;
-    if (x->pid != y->pid) return x->pid < y->pid ? -1 : 1;
-    if (x->local_port != y->local_port) return x->local_port < y->local_port ? -1 : 1;
-    const int remote = memcmp(&x->remote, &y->remote, sizeof x->remote);
-    if (remote != 0) return remote;
+    const struct key *const x = a, *const y = b;
+    if (x->owner != y->owner) return x->owner < y->owner ? -1 : 1;
+    if (x->remote != y->remote) return x->remote < y->remote ? -1 : 1;
     return x->remote_port < y->remote_port ? -1 : x->remote_port > y->remote_port;
+}
+
+/* Without the memory for it they stay as they were: only findings are then less well gathered. */
+static void sort(doctor_view *view) {
+    struct key *const keys = malloc((view->conn_count + 1) * sizeof *keys);
+    doctor_conn *const sorted = malloc((view->conn_count + 1) * sizeof *sorted);
+    if (keys && sorted) {
+        for (size_t i = 0; i < view->conn_count; i++) keys[i] = key_of(&view->conns[i], i);
+        qsort(keys, view->conn_count, sizeof *keys, in_order);
+        for (size_t i = 0; i < view->conn_count; i++) sorted[i] = view->conns[keys[i].index];
+        free(view->conns);
+        view->conns = sorted;
+        view->conn_room = view->conn_count + 1;
+    } else {
+        free(sorted);
+    }
+    free(keys);
 }
 
 bool doctor_look(doctor_view *view, const doctor_scope *scope, char *why, size_t size) {
@@ -102,7 +131,7 @@ bool doctor_look(doctor_view *view, const doctor_scope *scope, char *why, size_t
     if (scope->pid > 0) keep_process(view, scope->pid);
     if (!scope->only_listeners) doctor_settings_read(view);
     count_unknown(view);
-    if (view->conn_count > 0) qsort(view->conns, view->conn_count, sizeof *view->conns, in_order);
+    sort(view);
     return true;
 }
 

@@ -8,23 +8,24 @@
 
 char LICENSE[] SEC("license") = "GPL"; /* what the helpers ask for; this file is also MIT */
 
+/* What the kernel hands out as pointers to its own types is read directly, which costs nothing. */
 static void read_options(const struct tcp_sock *tcp, struct doctor_bpf_socket *to) {
     const struct inet_connection_sock *const icsk = &tcp->inet_conn;
     const struct sock *const sk = (const struct sock *)tcp;
-    const unsigned long flags = BPF_CORE_READ(sk, __sk_common.skc_flags);
-    to->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-    to->keep_idle = BPF_CORE_READ(tcp, keepalive_time);
-    to->keep_interval = BPF_CORE_READ(tcp, keepalive_intvl);
-    to->keep_count = BPF_CORE_READ(tcp, keepalive_probes);
-    to->user_timeout_ms = BPF_CORE_READ(icsk, icsk_user_timeout);
-    to->syn_retries = BPF_CORE_READ(icsk, icsk_syn_retries);
+    const unsigned long flags = sk->__sk_common.skc_flags;
+    to->cookie = (__u64)sk->__sk_common.skc_cookie.counter;
+    to->keep_idle = tcp->keepalive_time;
+    to->keep_interval = tcp->keepalive_intvl;
+    to->keep_count = tcp->keepalive_probes;
+    to->user_timeout_ms = icsk->icsk_user_timeout;
+    to->syn_retries = icsk->icsk_syn_retries;
     to->keepalive = flags >> bpf_core_enum_value(enum sock_flags, SOCK_KEEPOPEN) & 1;
-    to->linger_zero = (flags >> bpf_core_enum_value(enum sock_flags, SOCK_LINGER) & 1) &&
-                      BPF_CORE_READ(sk, sk_lingertime) == 0;
+    to->linger_zero =
+        (flags >> bpf_core_enum_value(enum sock_flags, SOCK_LINGER) & 1) && sk->sk_lingertime == 0;
     const struct inet_connection_sock___with_rto_max *const newer =
         (const struct inet_connection_sock___with_rto_max *)icsk;
     to->has_rto_max = bpf_core_field_exists(newer->icsk_rto_max);
-    if (to->has_rto_max) to->rto_max = BPF_CORE_READ(newer, icsk_rto_max);
+    if (to->has_rto_max) to->rto_max = newer->icsk_rto_max;
 }
 
 SEC("iter/tcp")
@@ -47,12 +48,13 @@ int doctor_owners(struct bpf_iter__task_file *context) {
     if (!task || !file || task->tgid != task->pid) return 0;
     const struct socket *const socket = bpf_sock_from_file(file);
     if (!socket) return 0;
-    const struct sock *const sk = BPF_CORE_READ(socket, sk);
-    const __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    const struct sock *const sk = socket->sk;
+    if (!sk) return 0;
+    const __u16 family = sk->__sk_common.skc_family;
     if (family != AF_INET_ && family != AF_INET6_) return 0;
-    if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP_) return 0;
-    record.cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-    record.inode = (__u32)BPF_CORE_READ(file, f_inode, i_ino);
+    if (sk->sk_protocol != IPPROTO_TCP_) return 0;
+    record.cookie = (__u64)sk->__sk_common.skc_cookie.counter;
+    record.inode = (__u32)file->f_inode->i_ino;
     record.pid = (__u32)task->tgid;
     record.fd = context->fd;
     bpf_probe_read_kernel_str(record.command, sizeof record.command, task->comm);
