@@ -22,19 +22,22 @@ void hfi_recover_undo_begin(hfi_ctx *ctx, hfi_conn *conn) {
     flight->undo_bytes = 0;
 }
 
-/* Once a round trip: a peer that lies could have us walk through all that is lost at each ACK. */
+/* Taking back what is marked lost walks through it, and a peer that lies could have us do so at each ACK:
+ * once a round trip all, then a few. What stays marked goes again, in vain. The window itself goes back each
+ * time: where packets are overtaken several losses a round trip turn out to have been none. */
+#define AGAIN_SEGS 16u
+
 static void undo(hfi_ctx *ctx, hfi_conn *conn, hf_cause cause) {
     hfi_flight *flight = hfi_recover_flight(ctx, conn);
     hfi_recover_unmark(flight, HFI_FLIGHT_UNDO | HFI_FLIGHT_STAMPED);
     const bool again = hfi_recover_marked(flight, HFI_FLIGHT_UNDONE) &&
                        hf_seq_lt(conn->snd_una, flight->undone_until);
-    if (again) return;
+    if (!again) flight->undone_until = conn->snd_nxt;
     flight->marks |= HFI_FLIGHT_UNDONE;
-    flight->undone_until = conn->snd_nxt;
     flight->frto = 0;
     hfi_recover_window_restore(ctx, conn);
     if (hfi_has(conn, HFI_F_RECOVERY | HFI_F_LOSS)) {
-        hfi_segq_lose_none(ctx, conn);
+        hfi_segq_lose_none(ctx, conn, again ? AGAIN_SEGS : UINT32_MAX);
         conn->recover = conn->snd_una;
         conn->flags &= ~(uint32_t)(HFI_F_RECOVERY | HFI_F_LOSS);
         conn->duplicate_acks = 0;

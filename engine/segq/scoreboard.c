@@ -218,16 +218,17 @@ void hfi_segq_lose_all(hfi_ctx *ctx, hfi_conn *conn) {
     if (conn->segq_head != HFI_NONE) forget_sacks(ctx, conn);
 }
 
-void hfi_segq_lose_none(hfi_ctx *ctx, hfi_conn *conn) {
+void hfi_segq_lose_none(hfi_ctx *ctx, hfi_conn *conn, uint32_t most) {
     if (conn->flight == HFI_NONE) return;
     hfi_flight *flight = hfi_segq_flight(ctx, conn);
     /* They left before all that is on the list of those in flight: they come before it again. */
-    for (hfi_index at = flight->lost.tail; at != HFI_NONE; at = flight->lost.tail) {
+    for (hfi_index at = flight->lost.tail; at != HFI_NONE && most > 0; at = flight->lost.tail) {
+        most--;
+        flight->lost_bytes -= ctx->segments[at].bytes;
         hfi_segq_unlink(ctx, &flight->lost, at);
         ctx->segments[at].flags &= (uint8_t)~HFI_SEG_LOST;
         hfi_segq_link(ctx, &flight->sent, HFI_NONE, at);
     }
-    flight->lost_bytes = 0;
 }
 
 hfi_index hfi_segq_next_lost(const hfi_ctx *ctx, const hfi_conn *conn) {

@@ -99,8 +99,9 @@ void hfi_segq_probes(hfi_ctx *ctx, const hfi_conn *conn);
 /* Everything is lost, and SACKs are forgotten, as the peer may have reneged (RFC 2018 8). */
 void hfi_segq_lose_all(hfi_ctx *ctx, hfi_conn *conn);
 
-/* Nothing was lost after all: what was not sent again is in flight as before. */
-void hfi_segq_lose_none(hfi_ctx *ctx, hfi_conn *conn);
+/* Nothing was lost after all: of what was not sent again up to `most` descriptors, the last first, are in
+ * flight as before. */
+void hfi_segq_lose_none(hfi_ctx *ctx, hfi_conn *conn, uint32_t most);
 
 /* The lost descriptor that goes next, or HFI_NONE. */
 hfi_index hfi_segq_next_lost(const hfi_ctx *ctx, const hfi_conn *conn);
