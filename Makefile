@@ -42,7 +42,7 @@ pages: all
 
 bench:
 	@tools/setup bench
-	@$(call CONFIGURE,bench) && $(call BUILD,bench) >/dev/null && bench/run
+	@$(call CONFIGURE,bench) && $(call BUILD,bench) >/dev/null && bench/run $(BENCH)
 
 weather:
 	@tools/setup test

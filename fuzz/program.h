@@ -65,7 +65,7 @@ static inline void plant_move(plant *p) {
     p->block = block;
     p->data = data;
     memset(&p->engine, 0x5d, sizeof p->engine);
-    FUZZ_CHECK(hf_engine_attach(&p->engine, block, data, NULL) == HF_OK);
+    FUZZ_CHECK(hf_engine_attach(&p->engine, block, data, NULL, NULL) == HF_OK);
 }
 
 /* FNV-1a, 64 bits: equal runs have equal digests. */

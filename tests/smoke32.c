@@ -61,7 +61,7 @@ static void host_move(host *h) {
     free(h->data);
     h->block = block;
     h->data = data;
-    CHECK(hf_engine_attach(&h->engine, block, data, NULL) == HF_OK);
+    CHECK(hf_engine_attach(&h->engine, block, data, NULL, NULL) == HF_OK);
 }
 
 /* One in seven, drawn: a strict count would lose the same ACK of each retransmission for ever. */

@@ -265,6 +265,13 @@ static inline uint32_t hfi_unsent(const hfi_conn *conn) {
     return hfi_has(conn, HFI_F_FIN_SENT) ? 0 : conn->snd_end - conn->snd_nxt;
 }
 
+/* Is there anything that transmission could be asked for when a window opens? A closed window that is
+ * probed counts, as its end has to be noticed. */
+static inline bool hfi_has_unsent(const hfi_conn *conn) {
+    const bool fin = (conn->flags & (HFI_F_FIN_QUEUED | HFI_F_FIN_SENT)) == HFI_F_FIN_QUEUED;
+    return hfi_unsent(conn) > 0 || fin || hfi_has(conn, HFI_F_PERSIST);
+}
+
 static inline uint32_t hfi_readable(const hfi_conn *conn) {
     const hf_seq end = hfi_has(conn, HFI_F_PEER_FIN) ? conn->rcv_nxt - 1 : conn->rcv_nxt;
     return end - conn->rx_read;

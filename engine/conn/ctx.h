@@ -378,9 +378,17 @@ typedef struct hfi_ctx {
     hf_ns now_ns;
     hfi_tick now_tick;
     hfi_us32 now_us;
+    /* Of payload: the caller's routines (hf/csum.h), or our own. */
+    uint32_t (*csum_add)(uint32_t sum, const void *data, size_t bytes);
+    uint32_t (*csum_copy)(uint32_t sum, void *to, const void *from, size_t bytes);
     uint32_t frame_id;                 /* of the frame in hand, for the trace */
     const struct hfi_arrival *arrival; /* the segment in hand, or NULL */
 } hfi_ctx;
+
+/* The sum of payload. A short one is not worth the way to the caller's routine. */
+static inline uint32_t hfi_sum(const hfi_ctx *ctx, const void *data, size_t bytes) {
+    return bytes < 160 ? hfi_csum_add(0, data, bytes) : ctx->csum_add(0, data, bytes);
+}
 
 /* A limit of unanswered attempts, and the lower one of a connection that nobody owns. */
 static inline uint32_t hfi_attempts(const hfi_ctx *ctx, const hfi_conn *conn, uint32_t limit) {
@@ -415,6 +423,7 @@ typedef struct hfi_arrival {
     hf_addr source, destination;
     uint16_t local; /* index of the destination among our addresses */
     uint16_t mtu;   /* of the link back */
+    uint32_t ref;   /* whose it is: a reference of the flow table, or HFI_NONE */
     uint8_t traffic_class, ttl;
     uint16_t gso_bytes;           /* payload of each merged piece, 0 if one segment */
     const hf_source_route *route; /* borrowed: the way back of its source route, or NULL */

@@ -40,13 +40,9 @@ uint32_t hfi_ip_address_find(const hfi_ip *ip, const hf_addr *addr) {
     return HFI_NONE;
 }
 
-static bool address_usable(const hfi_address *address) {
-    return address->state == HFI_ADDRESS_PREFERRED || address->state == HFI_ADDRESS_DEPRECATED;
-}
-
 uint32_t hfi_ip_local(const hfi_ip *ip, const hf_addr *addr) {
     const uint32_t index = hfi_ip_address_find(ip, addr);
-    return index != HFI_NONE && address_usable(&ip->addresses[index]) ? index : HFI_NONE;
+    return index != HFI_NONE && hfi_ip_usable(ip, index) ? index : HFI_NONE;
 }
 
 /* ---- Adding and removing. ---- */

@@ -141,7 +141,13 @@ bool hfi_ip_route(const hfi_ip *ip, const hf_addr *destination, hfi_next_hop *re
  * 8; the others need policy tables or mobility, which we do not have. Never a tentative address. */
 uint32_t hfi_ip_source(const hfi_ip *ip, const hf_addr *destination, uint32_t interface);
 
-/* The index of one of our addresses that may receive (preferred or deprecated), or HFI_NONE. */
+/* May the address of this index receive? Preferred or deprecated ones may. */
+static inline bool hfi_ip_usable(const hfi_ip *ip, uint32_t index) {
+    const uint8_t state = ip->addresses[index].state;
+    return state == HFI_ADDRESS_PREFERRED || state == HFI_ADDRESS_DEPRECATED;
+}
+
+/* The index of one of our addresses that may receive, or HFI_NONE. */
 uint32_t hfi_ip_local(const hfi_ip *ip, const hf_addr *addr);
 
 /* The index of an address in any state but FREE and GONE, or HFI_NONE. */

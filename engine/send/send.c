@@ -14,7 +14,7 @@ bool hfi_send_window(hfi_ctx *ctx, hfi_conn *conn, const hfi_tcp_view *seg) {
     conn->snd_wl2 = seg->ack;
     conn->snd_wnd = window;
     conn->snd_max_wnd = hfi_max32(conn->snd_max_wnd, window);
-    if (changed) hfi_conn_owe(ctx, conn, HFI_P_DATA);
+    if (changed && hfi_has_unsent(conn)) hfi_conn_owe(ctx, conn, HFI_P_DATA);
     return changed;
 }
 

@@ -1,5 +1,6 @@
 /* Configurations: defaults, profiles, what is wrong with one. */
 #include "stack/engine.h"
+#include "wire/csum.h"
 
 static const hf_limits limits_holdfast = {.rto_initial_ns = HF_SECOND,
                                           .rto_min_ns = 200 * HF_MS,
@@ -191,4 +192,12 @@ const char *hf_config_problem(const hf_config *c) {
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
         if (!rules[i].good) return rules[i].problem;
     return NULL;
+}
+
+uint32_t hf_csum_add(uint32_t sum, const void *data, size_t bytes) {
+    return hfi_csum_add(sum, data, bytes);
+}
+
+uint32_t hf_csum_copy(uint32_t sum, void *to, const void *from, size_t bytes) {
+    return hfi_csum_copy(sum, to, from, bytes);
 }

@@ -6,8 +6,8 @@
 
 /* ---- In. ---- */
 
-static hf_cause datagram_check(const hf_frame *frame, const hfi_ip_view *ip, uint32_t skip,
-                               hfi_udp_view *ret) {
+static hf_cause datagram_check(const hfi_engine *e, const hf_frame *frame, const hfi_ip_view *ip,
+                               uint32_t skip, hfi_udp_view *ret) {
     const uint8_t *datagram = (const uint8_t *)frame->parts[0].data + skip;
     const hf_cause parse =
         hfi_udp_parse(datagram, frame->parts[0].bytes - skip, ip->payload_bytes, ret);
@@ -16,7 +16,7 @@ static hf_cause datagram_check(const hf_frame *frame, const hfi_ip_view *ip, uin
     hfi_ip_view own = *ip;
     own.payload_bytes = HFI_UDP_BYTES + ret->payload_bytes;
     const bool absent = ret->checksum == 0 && ip->version == 4;
-    if (!absent && (ret->checksum == 0 || !hfi_rx_sum_good(frame, &own, skip)))
+    if (!absent && (ret->checksum == 0 || !hfi_rx_sum_good(e, frame, &own, skip)))
         return HF_CAUSE_DROP_UDP_HEADER;
     return HF_CAUSE_NONE;
 }
@@ -24,7 +24,7 @@ static hf_cause datagram_check(const hf_frame *frame, const hfi_ip_view *ip, uin
 hf_verdict hfi_rx_udp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view *ip, uint32_t skip,
                       uint32_t local) {
     hfi_udp_view udp;
-    const hf_cause cause = datagram_check(frame, ip, skip, &udp);
+    const hf_cause cause = datagram_check(e, frame, ip, skip, &udp);
     if (cause != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, cause);
     if (hfi_addr_is_multicast(&ip->source) || hfi_ip_is_broadcast(&e->ip, &ip->source))
         return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_IP_SOURCE);

@@ -175,6 +175,11 @@ static void set_now(hfi_ctx *ctx, hf_ns now_ns) {
     ctx->now_us = hfi_us_of(now_ns);
 }
 
+static void use_csum(hfi_ctx *ctx, const hf_csum *csum) {
+    ctx->csum_add = csum != NULL ? csum->add : hf_csum_add;
+    ctx->csum_copy = csum != NULL ? csum->copy : hf_csum_copy;
+}
+
 hf_err hf_engine_init(hf_engine *engine, const hf_config *config, void *block, size_t block_bytes,
                       void *data, size_t data_bytes, hf_ns now_ns) {
     if (hf_config_problem(config) != NULL) return HF_CONFIG;
@@ -188,6 +193,8 @@ hf_err hf_engine_init(hf_engine *engine, const hf_config *config, void *block, s
     const room_areas rooms = whole(&l, e, config, data);
     e->ctx.root->config = *config;
     e->ctx.root->config.trace = NULL;
+    e->ctx.root->config.csum = NULL;
+    use_csum(&e->ctx, config->csum);
     e->ctx.limits = &e->ctx.root->config.limits;
     e->ctx.trace = config->trace;
     init_rooms(e, config, rooms, now_ns);
@@ -197,7 +204,8 @@ hf_err hf_engine_init(hf_engine *engine, const hf_config *config, void *block, s
     return HF_OK;
 }
 
-hf_err hf_engine_attach(hf_engine *engine, void *block, void *data, hf_trace *trace) {
+hf_err hf_engine_attach(hf_engine *engine, void *block, void *data, hf_trace *trace,
+                        const hf_csum *csum) {
     hfi_engine *e = hfi_of(engine);
     const hfi_root *root = block;
     memset(engine, 0, sizeof *engine);
@@ -208,6 +216,7 @@ hf_err hf_engine_attach(hf_engine *engine, void *block, void *data, hf_trace *tr
     attach_rooms(e, &root->config, rooms);
     e->ctx.limits = &e->ctx.root->config.limits;
     e->ctx.trace = trace;
+    use_csum(&e->ctx, csum);
     set_now(&e->ctx, root->now_ns);
     return HF_OK;
 }

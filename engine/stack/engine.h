@@ -113,7 +113,8 @@ static inline hf_verdict hfi_verdict(uint8_t action, hf_cause cause) {
 
 /* True if the checksum of a transport packet, which starts `skip` bytes into the frame, is right or
  * somebody trusted vouches for it. */
-bool hfi_rx_sum_good(const hf_frame *frame, const hfi_ip_view *ip, uint32_t skip);
+bool hfi_rx_sum_good(const hfi_engine *e, const hf_frame *frame, const hfi_ip_view *ip,
+                     uint32_t skip);
 
 /* ---- messages.c: ICMP. datagrams.c: UDP. `local` is HFI_NONE for what was sent to many. ---- */
 

@@ -141,7 +141,7 @@ hf_verdict hfi_rx_icmp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view *
     const hf_cause parse =
         hfi_icmp_parse(message, head->bytes - skip, ip->payload_bytes, ip->version, &icmp);
     if (parse != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, parse);
-    if (!hfi_rx_sum_good(frame, ip, skip))
+    if (!hfi_rx_sum_good(e, frame, ip, skip))
         return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_ICMP_HEADER);
     if (is_nd(ip, message)) { /* RFC 6980 5: never with a fragment header */
         if (was_fragmented) return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_NEIGHBOR);

@@ -1,9 +1,11 @@
 /* Frames in: from the link to the transport. */
 #include "stack/engine.h"
 #include "wire/ip.h"
+#include "wire/plain.h"
 
 /* The sum of the transport segment, which starts `skip` bytes into the parts. */
-static uint32_t sum_parts(const hf_frame *frame, uint32_t skip, uint32_t bytes) {
+static uint32_t sum_parts(const hfi_engine *e, const hf_frame *frame, uint32_t skip,
+                          uint32_t bytes) {
     uint32_t sum = 0, done = 0;
     for (uint32_t i = 0; i < frame->part_count && done < bytes; i++) {
         const hf_part *part = &frame->parts[i];
@@ -12,7 +14,7 @@ static uint32_t sum_parts(const hf_frame *frame, uint32_t skip, uint32_t bytes) 
             continue;
         }
         const uint32_t here = hfi_min32(part->bytes - skip, bytes - done);
-        const uint32_t piece = hfi_csum_add(0, (const uint8_t *)part->data + skip, here);
+        const uint32_t piece = hfi_sum(&e->ctx, (const uint8_t *)part->data + skip, here);
         sum += (done & 1) != 0 ? hfi_csum_swap(piece) : piece;
         done += here;
         skip = 0;
@@ -20,27 +22,35 @@ static uint32_t sum_parts(const hf_frame *frame, uint32_t skip, uint32_t bytes) 
     return sum;
 }
 
-bool hfi_rx_sum_good(const hf_frame *frame, const hfi_ip_view *ip, uint32_t skip) {
+bool hfi_rx_sum_good(const hfi_engine *e, const hf_frame *frame, const hfi_ip_view *ip,
+                     uint32_t skip) {
     if ((frame->flags & (HF_FRAME_CSUM_OK | HF_FRAME_NEEDS_CSUM)) != 0) return true;
     /* Only ICMPv4 has none (RFC 792). */
     const bool bare = ip->protocol == HFI_IP_ICMP4 && ip->version == 4;
     const uint32_t pseudo =
         bare ? 0
              : hfi_ip_pseudo_sum(&ip->source, &ip->destination, ip->protocol, ip->payload_bytes);
-    return hfi_csum_good(pseudo + sum_parts(frame, skip, ip->payload_bytes));
+    return hfi_csum_good(pseudo + sum_parts(e, frame, skip, ip->payload_bytes));
 }
 
-/* A destination that is not one of our addresses is a group's. */
+/* Only loopback brings what we sent to ourselves. */
+static bool is_land(const hfi_engine *e, const hfi_arrival *arrival, uint32_t interface) {
+    return arrival->tcp.source_port == arrival->tcp.destination_port &&
+           hf_addr_equal(&arrival->source, &arrival->destination) &&
+           e->ip.interfaces[interface].link != HF_LINK_LOOPBACK;
+}
+
+/* A destination that is not one of our addresses is a group's. What belongs to a connection has good
+ * addresses, or there would be none: but for LAND nothing is asked. */
 static hf_cause check_tcp_addresses(const hfi_engine *e, const hfi_ip_view *ip,
-                                    const hfi_tcp_view *seg, uint32_t interface, uint32_t local) {
+                                    const hfi_arrival *arrival, uint32_t interface,
+                                    uint32_t local) {
+    if (HFI_UNLIKELY(is_land(e, arrival, interface))) return HF_CAUSE_DROP_LAND;
+    if (hfi_flow_kind(arrival->ref) == HFI_FLOW_CONN) return HF_CAUSE_NONE;
     const bool group = local == HFI_NONE || hfi_addr_is_multicast(&ip->source) ||
                        hfi_ip_is_broadcast(&e->ip, &ip->source);
     if (group) return HF_CAUSE_DROP_TCP_GROUP;
-    if (hf_addr_is_any(&ip->source)) return HF_CAUSE_DROP_IP_SOURCE;
-    const bool self =
-        hf_addr_equal(&ip->source, &ip->destination) && seg->source_port == seg->destination_port;
-    if (self && e->ip.interfaces[interface].link != HF_LINK_LOOPBACK) return HF_CAUSE_DROP_LAND;
-    return HF_CAUSE_NONE;
+    return hf_addr_is_any(&ip->source) ? HF_CAUSE_DROP_IP_SOURCE : HF_CAUSE_NONE;
 }
 
 /* RFC 9293 3.9.2.1, behind an option that is off: the way back of a packet's source route. Of a packet
@@ -57,6 +67,28 @@ static hf_cause read_route(const hfi_engine *e, const hf_frame *frame, const hfi
     return kind == HFI_ROUTE_BAD ? HF_CAUSE_DROP_SOURCE_ROUTE : HF_CAUSE_NONE;
 }
 
+static hf_verdict verdict_of(const hfi_engine *e, hfi_outcome out) {
+    const uint32_t generation = out.conn != HFI_NONE ? e->ctx.conns[out.conn].generation : 0;
+    return (hf_verdict){out.action, out.cause, {out.conn, generation}, out.a, out.b};
+}
+
+static hf_verdict give_to_tcp(hfi_engine *e, const hf_frame *frame, hfi_arrival *arrival) {
+    arrival->gso_bytes =
+        (frame->flags & (HF_FRAME_GSO4 | HF_FRAME_GSO6)) != 0 ? frame->gso_bytes : 0;
+    arrival->parts = frame->parts;
+    arrival->part_count = frame->part_count;
+    hfi_effects effects = hfi_no_effects();
+    const hfi_outcome out = hfi_tcp_arrives(&e->ctx, arrival, &effects);
+    hfi_tx_effects(e, &effects);
+    return verdict_of(e, out);
+}
+
+static uint32_t owner_of_segment(const hfi_engine *e, const hfi_arrival *arrival) {
+    const hfi_flow_key key = {arrival->destination, arrival->source, arrival->tcp.destination_port,
+                              arrival->tcp.source_port};
+    return hfi_tcp_find(&e->ctx, &key);
+}
+
 static hf_verdict rx_tcp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view *ip, uint32_t skip,
                          uint32_t local) {
     const uint8_t *segment = (const uint8_t *)frame->parts[0].data + skip;
@@ -66,30 +98,23 @@ static hf_verdict rx_tcp(hfi_engine *e, const hf_frame *frame, const hfi_ip_view
     const bool bad_option = parse == HF_CAUSE_DROP_TCP_OPTION;
     if (parse != HF_CAUSE_NONE && !bad_option) return hfi_verdict(HF_VERDICT_DROPPED, parse);
     if (bad_option) hfi_tcp_parse_header(segment, available, ip->payload_bytes, &arrival.tcp);
-    if (!hfi_rx_sum_good(frame, ip, skip))
+    if (!hfi_rx_sum_good(e, frame, ip, skip))
         return hfi_verdict(HF_VERDICT_DROPPED, HF_CAUSE_DROP_TCP_CHECKSUM);
-    const hf_cause addresses = check_tcp_addresses(e, ip, &arrival.tcp, frame->interface, local);
-    if (addresses != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, addresses);
     hf_source_route back;
     const hf_cause route = read_route(e, frame, ip, skip, &back, &arrival.route);
-    if (route != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, route);
     arrival.source = ip->source;
     arrival.destination = ip->destination;
     arrival.local = (uint16_t)local;
+    arrival.ref = owner_of_segment(e, &arrival);
+    const hf_cause addresses = check_tcp_addresses(e, ip, &arrival, frame->interface, local);
+    if (addresses != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, addresses);
+    if (route != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, route);
     arrival.mtu = hfi_link_tcp_mtu(e, frame->interface);
     arrival.traffic_class = ip->traffic_class;
     arrival.ttl = ip->ttl;
-    arrival.gso_bytes =
-        (frame->flags & (HF_FRAME_GSO4 | HF_FRAME_GSO6)) != 0 ? frame->gso_bytes : 0;
-    arrival.parts = frame->parts;
-    arrival.part_count = frame->part_count;
     arrival.skip = skip + arrival.tcp.header_bytes;
-    hfi_effects effects = hfi_no_effects();
-    const hfi_outcome out = bad_option ? hfi_tcp_bad_option(&e->ctx, &arrival)
-                                       : hfi_tcp_arrives(&e->ctx, &arrival, &effects);
-    hfi_tx_effects(e, &effects);
-    const uint32_t generation = out.conn != HFI_NONE ? e->ctx.conns[out.conn].generation : 0;
-    return (hf_verdict){out.action, out.cause, {out.conn, generation}, out.a, out.b};
+    if (HFI_UNLIKELY(bad_option)) return verdict_of(e, hfi_tcp_bad_option(&e->ctx, &arrival));
+    return give_to_tcp(e, frame, &arrival);
 }
 
 /* ---- IP. ---- */
@@ -151,10 +176,42 @@ static hf_verdict rx_fragment(hfi_engine *e, const hf_frame *frame, const hfi_ip
     return rx_transport(e, &made, &ip, ip.header_bytes, local, true);
 }
 
+/* ---- The plain shape ---- */
+
+/* Reads a segment of the shape that nearly all have (wire/plain.h) and finds its connection. False: the
+ * long way has to say what it is, or what is wrong with it. Nothing is changed. */
+static bool rx_plain(const hfi_engine *e, const hf_frame *frame, uint32_t skip, hfi_arrival *ret) {
+    const hf_part *head = &frame->parts[0];
+    hfi_plain plain;
+    if (!hfi_plain_parse((const uint8_t *)head->data + skip, head->bytes - skip,
+                         frame->total_bytes - skip, &ret->tcp, &plain))
+        return false;
+    ret->source = plain.source;
+    ret->destination = plain.destination;
+    ret->ref = owner_of_segment(e, ret);
+    if (ret->ref == HFI_NONE || hfi_flow_kind(ret->ref) != HFI_FLOW_CONN) return false;
+    ret->local = e->ctx.conns[hfi_flow_index(ret->ref)].local;
+    if (!hfi_ip_usable(&e->ip, ret->local) || (e->rx.active && e->rx.to_group)) return false;
+    if (HFI_UNLIKELY(is_land(e, ret, frame->interface))) return false;
+    if ((frame->flags & (HF_FRAME_CSUM_OK | HF_FRAME_NEEDS_CSUM)) == 0 &&
+        !hfi_csum_good(plain.pseudo_sum +
+                       sum_parts(e, frame, skip + HFI_IP4_BYTES, plain.segment_bytes)))
+        return false;
+    ret->mtu = hfi_link_tcp_mtu(e, frame->interface);
+    ret->route = NULL;
+    ret->traffic_class = plain.traffic_class;
+    ret->ttl = plain.ttl;
+    ret->skip = skip + HFI_IP4_BYTES + ret->tcp.header_bytes;
+    return true;
+}
+
 static hf_verdict rx_ip(hfi_engine *e, const hf_frame *frame, uint32_t skip) {
     const hf_part *head = &frame->parts[0];
     hfi_ip_view ip;
     uint32_t local;
+    hfi_arrival arrival;
+    if (HFI_LIKELY(head->bytes >= skip) && rx_plain(e, frame, skip, &arrival))
+        return give_to_tcp(e, frame, &arrival);
     const hf_cause parse = hfi_ip_parse((const uint8_t *)head->data + skip, head->bytes - skip,
                                         frame->total_bytes - skip, false, &ip);
     if (parse != HF_CAUSE_NONE) return hfi_verdict(HF_VERDICT_DROPPED, parse);

@@ -40,7 +40,8 @@ typedef struct source_walk {
 } source_walk;
 
 /* Copies up to `bytes` bytes that lie together; returns how many. */
-static uint32_t walk_copy(source_walk *walk, uint8_t *to, uint32_t bytes, uint32_t *sum) {
+static uint32_t walk_copy(const hfi_engine *e, source_walk *walk, uint8_t *to, uint32_t bytes,
+                          uint32_t *sum) {
     while (walk->left > 0 && walk->at >= walk->parts->bytes) {
         walk->at -= walk->parts->bytes;
         walk->parts++;
@@ -48,7 +49,7 @@ static uint32_t walk_copy(source_walk *walk, uint8_t *to, uint32_t bytes, uint32
     }
     if (walk->left == 0) return 0;
     const uint32_t count = hfi_min32(bytes, walk->parts->bytes - walk->at);
-    *sum = hfi_csum_copy(0, to, (const uint8_t *)walk->parts->data + walk->at, count);
+    *sum = e->ctx.csum_copy(0, to, (const uint8_t *)walk->parts->data + walk->at, count);
     walk->at += count;
     return count;
 }
@@ -58,7 +59,7 @@ static bool chunk_fill(hfi_engine *e, hfi_slot_part *part, source_walk *walk, ui
     uint8_t *to = hfi_chunk_at(&e->ctx.tx, part->chunk, 0);
     for (uint32_t filled = 0; filled < part->bytes;) {
         uint32_t piece = 0;
-        const uint32_t count = walk_copy(walk, to + filled, part->bytes - filled, &piece);
+        const uint32_t count = walk_copy(e, walk, to + filled, part->bytes - filled, &piece);
         if (count == 0) return false;
         *sum += (done + filled) % 2 != 0 ? hfi_csum_swap(piece) : piece;
         filled += count;

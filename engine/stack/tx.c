@@ -26,7 +26,7 @@ static uint32_t sum_payload(const hfi_engine *e, const hfi_slot *slot) {
     for (uint32_t i = 0; i < slot->part_count; i++) {
         const hfi_slot_part *part = &slot->parts[i];
         const uint32_t piece =
-            hfi_csum_add(0, hfi_chunk_at(&e->ctx.tx, part->chunk, part->offset), part->bytes);
+            hfi_sum(&e->ctx, hfi_chunk_at(&e->ctx.tx, part->chunk, part->offset), part->bytes);
         sum += (done & 1) != 0 ? hfi_csum_swap(piece) : piece;
         done += part->bytes;
     }
@@ -126,6 +126,7 @@ static turn send_turn(hfi_engine *e, hfi_conn *conn, const hfi_exit *exit) {
         if (hfi_pool_left(&e->state->slot_pool) == 0) return TURN_MORE;
         if (!hfi_tcp_emit(&e->ctx, conn, most, &departure)) return TURN_DONE;
         hfi_tx_departure(e, &departure, exit);
+        if (conn->pending == 0) return TURN_DONE;
     }
     return TURN_MORE;
 }

@@ -132,8 +132,8 @@ uint32_t hfi_tcp_find(const hfi_ctx *ctx, const hfi_flow_key *key) {
             const hfi_conn *conn = &ctx->conns[hfi_flow_index(ref)];
             const bool same = conn->local_port == key->local_port &&
                               conn->remote_port == key->remote_port &&
-                              memcmp(&conn->remote, &key->remote, 16) == 0 &&
-                              memcmp(&ctx->locals[conn->local], &key->local, 16) == 0;
+                              hf_addr_equal(&conn->remote, &key->remote) &&
+                              hf_addr_equal(&ctx->locals[conn->local], &key->local);
             if (same) return ref;
             break;
         }
@@ -191,9 +191,7 @@ static hfi_outcome in_time_wait(hfi_ctx *ctx, uint32_t ref, const hfi_arrival *a
 }
 
 static hfi_outcome arrives(hfi_ctx *ctx, const hfi_arrival *arrival, hfi_effects *effects) {
-    const hfi_flow_key key = {arrival->destination, arrival->source, arrival->tcp.destination_port,
-                              arrival->tcp.source_port};
-    const uint32_t ref = hfi_tcp_find(ctx, &key);
+    const uint32_t ref = arrival->ref;
     if (ref == HFI_NONE) return in_listen_or_closed(ctx, arrival, effects);
     switch (hfi_flow_kind(ref)) {
     case HFI_FLOW_SYN: return in_entry(ctx, hfi_flow_index(ref), arrival, effects);

@@ -81,6 +81,12 @@ static bool emit_handshake(hfi_ctx *ctx, hfi_conn *conn, hfi_departure *ret) {
     return true;
 }
 
+/* Asking once more only to hear no would cost as much as the segment itself. */
+static bool nothing_more(const hfi_ctx *ctx, const hfi_conn *conn) {
+    const bool lost = conn->flight != HFI_NONE && ctx->flights[conn->flight].lost_bytes > 0;
+    return !lost && !hfi_has_unsent(conn);
+}
+
 static bool emit_data(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_departure *ret) {
     const uint16_t wanted = HFI_P_DATA | HFI_P_RESEND | HFI_P_TAIL_PROBE | HFI_P_MTU;
     if ((conn->pending & wanted) == 0) return false;
@@ -91,6 +97,7 @@ static bool emit_data(hfi_ctx *ctx, hfi_conn *conn, uint32_t super_max, hfi_depa
         hfi_live_persist(ctx, conn);
         return false;
     }
+    if (nothing_more(ctx, conn)) conn->pending &= (uint16_t) ~(HFI_P_DATA | HFI_P_OVERRIDE);
     hfi_live_elicited(ctx, conn);
     if (HFI_UNLIKELY(hfi_has(conn, HFI_F_WATCHED)) && conn->snd_nxt != before &&
         ret->tcp.payload_bytes > 0)

@@ -162,6 +162,9 @@ static hf_cause fin_acked(step *s) {
         hfi_conn_move(s->ctx, conn, HF_FIN_WAIT_2);
         /* Owned, a half-close may last for ever; closed, nobody waits without a limit. */
         if (hfi_has(conn, HFI_F_CLOSED_BY_APP)) hfi_close_fin_wait_2(s->ctx, conn);
+        /* The peer's FIN mostly comes in the same batch: an orphan that owes a look at transmission
+         * does not become an entry before. */
+        hfi_conn_owe(s->ctx, conn, HFI_P_DATA);
         s->told = HF_CAUSE_TOOK_FIN_ACK;
     } else if (conn->state == HF_CLOSING) {
         /* The peer has had its ACK, unless its FIN came just before, in the same batch. */
@@ -317,17 +320,20 @@ static hfi_outcome repeat_syn_ack(hfi_ctx *ctx, hfi_conn *conn) {
 
 hfi_outcome hfi_tcp_steps(hfi_ctx *ctx, hfi_conn *conn, const hfi_arrival *arrival,
                           hfi_effects *effects) {
-    hfi_arrival rest = *arrival;
     const bool crossed = is_crossed_syn(conn, &arrival->tcp);
     if (crossed && (arrival->tcp.flags & HFI_TCP_ACK) == 0) return repeat_syn_ack(ctx, conn);
-    if (crossed) {
+    hfi_arrival rest;
+    const hfi_arrival *taken = arrival;
+    if (HFI_UNLIKELY(crossed)) {
+        rest = *arrival;
         rest.tcp.seq++;
         rest.tcp.flags &= (uint8_t) ~(HFI_TCP_SYN | HFI_TCP_ECE | HFI_TCP_CWR);
+        taken = &rest;
     }
     step s = {ctx,
               conn,
-              &rest,
-              &rest.tcp,
+              taken,
+              &taken->tcp,
               crossed ? &arrival->tcp : NULL,
               effects,
               HF_VERDICT_TOOK,

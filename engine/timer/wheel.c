@@ -181,8 +181,11 @@ static uint32_t wheel_ahead(const uint64_t words[WHEEL_WORDS], uint32_t slot) {
 /* Returns the first tick of the earliest occupied slot of a level, WHEEL_NO_TICK if it is empty. */
 static uint64_t wheel_level_start(const hfi_wheel *w, uint32_t level) {
     const uint32_t shift = level * WHEEL_SLOT_BITS;
+    const uint64_t *words = w->block->occupied[level];
+    /* Most levels are empty most of the time. */
+    if ((words[0] | words[1] | words[2] | words[3]) == 0) return WHEEL_NO_TICK;
     const uint64_t slot = w->block->now_tick >> shift;
-    const uint32_t ahead = wheel_ahead(w->block->occupied[level], slot % HFI_WHEEL_SLOTS);
+    const uint32_t ahead = wheel_ahead(words, slot % HFI_WHEEL_SLOTS);
     return ahead == 0 ? WHEEL_NO_TICK : (slot + ahead) << shift;
 }
 

@@ -17,11 +17,12 @@ static inline uint32_t csum_word(const uint8_t *from) {
 static uint32_t csum_finish(uint32_t sum, uint64_t total) {
     total = (total & 0xffffffff) + (total >> 32);
     total = (total & 0xffffffff) + (total >> 32);
-    uint16_t part = hfi_csum_fold((uint32_t)total);
+    uint32_t part = hfi_csum_fold((uint32_t)total);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    part = (uint16_t)((part << 8) | (part >> 8));
+    part = (part & 0xff) << 8 | part >> 8;
 #endif
-    return hfi_csum_fold(hfi_csum_fold(sum) + (uint32_t)part);
+    /* Most parts start with nothing: then there is nothing to fold. */
+    return sum == 0 ? part : hfi_csum_fold(hfi_csum_fold(sum) + part);
 }
 
 /* Headers and small messages: the vector loop's beginning and end would cost more than the sum. */

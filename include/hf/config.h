@@ -4,6 +4,7 @@
 #define HF_CONFIG_H
 
 #include <hf/base.h>
+#include <hf/csum.h>
 #include <hf/trace.h>
 
 #ifdef __cplusplus
@@ -107,7 +108,8 @@ typedef struct hf_config {
     uint32_t timer_budget;        /* expirations a step */
     uint16_t port_low, port_high; /* ephemeral ports, both included */
     uint32_t shard_index, shard_count;
-    hf_trace *trace; /* links; NULL for none */
+    hf_trace *trace;     /* links; NULL for none */
+    const hf_csum *csum; /* links; NULL for the engine's own routines (hf/csum.h) */
 } hf_config;
 
 /* Fills every setting for a middling host (1,024 connections, 8 MiB of data) under profile

@@ -50,9 +50,10 @@ hf_memory hf_engine_bytes(const hf_config *config);
 hf_err hf_engine_init(hf_engine *engine, const hf_config *config, void *block, size_t block_bytes,
                       void *data, size_t data_bytes, hf_ns now_ns);
 
-/* Takes up an engine whose block and data were mapped or copied elsewhere. The trace, if any, is
- * given anew. */
-hf_err hf_engine_attach(hf_engine *engine, void *block, void *data, hf_trace *trace);
+/* Takes up an engine whose block and data were mapped or copied elsewhere. The trace and the
+ * checksum routines, if any, are given anew. */
+hf_err hf_engine_attach(hf_engine *engine, void *block, void *data, hf_trace *trace,
+                        const hf_csum *csum);
 
 /* ---- Time and frames ---- */
 
