@@ -52,6 +52,10 @@ AVX2 static uint32_t add_avx2(uint32_t sum, const void *data, size_t bytes) {
         lanes_take(&a, _mm256_loadu_si256((const __m256i *)(const void *)from));
         lanes_take(&b, _mm256_loadu_si256((const __m256i *)(const void *)(from + 32)));
     }
+    if (left >= 32) {
+        lanes_take(&a, _mm256_loadu_si256((const __m256i *)(const void *)from));
+        from += 32, left -= 32;
+    }
     return hf_csum_add(sum, from, left) + lanes_finish(&a, &b);
 }
 

@@ -245,11 +245,13 @@ void hfi_segq_remove(hfi_ctx *ctx, hfi_conn *conn, hf_seq ack, hfi_delivery *del
         const uint32_t bytes = hfi_min32(segment->bytes, ack - segment->seq);
         uncount(flight, segment, bytes);
         if ((segment->flags & HFI_SEG_SACKED) == 0) delivery->bytes += bytes;
+        /* The first part of a super-segment measures as well as the whole; without, a round trip shorter than
+         * a tick would be told by timestamps alone, and seem to take one. */
+        take_sample(ctx, segment, delivery);
         if (bytes < segment->bytes) {
             trim_head(ctx, conn, ack);
             break;
         }
-        take_sample(ctx, segment, delivery);
         if ((segment->flags & HFI_SEG_SACKED) == 0)
             hfi_segq_deliver(ctx, flight, conn->segq_head, false, delivery);
         remove_head(ctx, conn);

@@ -273,10 +273,8 @@ void hf_engine_step(hf_engine *engine, hf_ns now_ns, const hf_frame *in, size_t 
         hfi_note(ctx, HFI_NONE, HF_CAUSE_TIME_WENT_BACK, (uint32_t)((before_ns - now_ns) / HF_MS),
                  0);
     hfi_loop_run(e);
-    for (size_t i = 0; i < in_count; i++) {
-        const hf_verdict verdict = hfi_rx(e, &in[i]);
-        if (ret_verdicts != NULL) ret_verdicts[i] = verdict;
-    }
+    for (size_t i = 0; i < in_count;)
+        i += hfi_rx_some(e, &in[i], in_count - i, ret_verdicts != NULL ? &ret_verdicts[i] : NULL);
     ctx->frame_id = 0;
     run_timers(e);
     if (HFI_UNLIKELY(ctx->root->draining > 0)) hfi_tcp_drain(ctx);

@@ -107,6 +107,10 @@ static inline const hfi_engine *hfi_of_const(const hf_engine *engine) {
 /* Takes one frame. */
 hf_verdict hfi_rx(hfi_engine *e, const hf_frame *frame);
 
+/* Takes the first of `count` frames, and those that follow it as a run (rx.c). Returns how many, and their
+ * verdicts unless ret_verdicts is NULL. */
+size_t hfi_rx_some(hfi_engine *e, const hf_frame *frames, size_t count, hf_verdict *ret_verdicts);
+
 static inline hf_verdict hfi_verdict(uint8_t action, hf_cause cause) {
     return (hf_verdict){action, cause, {HFI_NONE, 0}, 0, 0};
 }

@@ -106,7 +106,11 @@ static uint32_t super_max(const hfi_engine *e, const hfi_conn *conn, const hfi_e
     const uint32_t gso =
         hfi_min32(e->ip.interfaces[exit->interface].gso_max_bytes, HFI_IP_PACKET_MAX);
     const uint32_t by_parts = (HFI_SLOT_PARTS - 1) * hfi_chunk_bytes(&e->ctx.tx);
-    return gso > 200 ? hfi_min32(gso - 120, by_parts) : conn->mss;
+    if (gso > 200) return hfi_min32(gso - 120, by_parts);
+    /* Where no driver cuts, send_pieces does: as many as there are slots, a turn at most, and what one
+     * descriptor can stand for. What is decided once for 16 segments costs each a sixteenth. */
+    const uint32_t slots = hfi_min32(hfi_pool_left(&e->state->slot_pool), TURN_SEGMENTS);
+    return hfi_min32(slots, UINT16_MAX / conn->mss) * conn->mss;
 }
 
 void hfi_tx_lose(hfi_engine *e, hfi_conn *conn) {
@@ -119,13 +123,36 @@ void hfi_tx_lose(hfi_engine *e, hfi_conn *conn) {
 
 typedef enum turn { TURN_DONE, TURN_MORE, TURN_WAITS } turn;
 
+/* A super-segment as the frames that it stands for. */
+static void send_pieces(hfi_engine *e, const hfi_departure *whole, const hfi_exit *exit) {
+    const hfi_chunks *tx = &e->ctx.tx;
+    hfi_departure piece = *whole;
+    uint32_t left = whole->tcp.payload_bytes;
+    piece.gso_bytes = 0;
+    piece.tcp.flags &= (uint8_t) ~(HFI_TCP_FIN | HFI_TCP_PSH);
+    for (uint32_t here; left > 0; left -= here) {
+        here = hfi_min32(left, whole->gso_bytes);
+        if (here == left) piece.tcp.flags |= whole->tcp.flags & (HFI_TCP_FIN | HFI_TCP_PSH);
+        if (whole->a == whole->tcp.payload_bytes) piece.a = here;
+        piece.tcp.payload_bytes = here;
+        piece.chunk = hfi_chunk_find(tx, piece.chunk, hfi_chunk_number(tx, piece.offset));
+        hfi_tx_departure(e, &piece, exit);
+        piece.tcp.flags &= (uint8_t)~HFI_TCP_CWR; /* RFC 3168 6.1.2: once */
+        piece.tcp.seq += here;
+        piece.offset += here;
+    }
+}
+
 static turn send_turn(hfi_engine *e, hfi_conn *conn, const hfi_exit *exit) {
     hfi_departure departure;
-    const uint32_t most = super_max(e, conn, exit);
+    const bool driver_cuts = e->ip.interfaces[exit->interface].gso_max_bytes > 0;
     for (uint32_t i = 0; i < TURN_SEGMENTS; i++) {
         if (hfi_pool_left(&e->state->slot_pool) == 0) return TURN_MORE;
-        if (!hfi_tcp_emit(&e->ctx, conn, most, &departure)) return TURN_DONE;
-        hfi_tx_departure(e, &departure, exit);
+        if (!hfi_tcp_emit(&e->ctx, conn, super_max(e, conn, exit), &departure)) return TURN_DONE;
+        if (departure.gso_bytes != 0 && !driver_cuts)
+            send_pieces(e, &departure, exit);
+        else
+            hfi_tx_departure(e, &departure, exit);
         if (conn->pending == 0) return TURN_DONE;
     }
     return TURN_MORE;
