@@ -203,7 +203,7 @@ static bool rx_plain(const hfi_engine *e, const hf_frame *frame, uint32_t skip, 
         !hfi_csum_good(plain.pseudo_sum +
                        sum_parts(e, frame, skip + HFI_IP4_BYTES, plain.segment_bytes)))
         return false;
-    ret->mtu = 0;
+    ret->mtu = hfi_link_tcp_mtu(e, frame->interface);
     ret->route = NULL;
     ret->traffic_class = plain.traffic_class;
     ret->ttl = plain.ttl;
