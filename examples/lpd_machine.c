@@ -21,12 +21,12 @@ void lpd_machine_config(hf_config *config) {
     config->addresses = 1;
     config->routes = 2;
     config->neighbors = 1;
-    config->paths = 4;
+    config->paths = 2;
     config->udp_sockets = 0;
     config->udp_buffers = 0;
     config->tx_frames = 10;
     config->reassembly = 0;
-    config->end_records = 2;
+    config->end_records = 1;
     config->end_budget = LPD_CONNS;
     config->owners = 4;
     config->chunk_bytes = 256;
