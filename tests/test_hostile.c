@@ -81,7 +81,7 @@ static void single_bytes_sacked_cost_no_descriptors(void **state) {
     assert_int_equal(hf_send(&r.engine[0], client, data, sizeof data, &taken), HF_OK);
     sent_now(&r, 0);
     const uint32_t before = inside(&r, 0)->ctx.root->segment_pool.used;
-    assert_true(before > 5);
+    assert_true(before > 0); /* segments, or super-segments */
     uint32_t answers = 0;
     for (uint32_t i = 1; i < 10000; i += 2) {
         hfi_tcp_view view = from_peer(&r, 0, client);
