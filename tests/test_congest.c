@@ -403,7 +403,7 @@ static void a_window_leaves_over_its_round_trip(void **state) {
         at_once = p.out[i].at_ns == p.out[i - 1].at_ns ? at_once + 1 : 1;
         most = at_once > most ? at_once : most;
     }
-    assert_in_range(most, 1, 3);
+    assert_in_range(most, 1, 4); /* two windows in the 12.5 ms of SRTT so far: 3.3 a tick */
     assert_in_range(p.out[p.out_count - 1].at_ns - began_ns, 2 * HF_MS, 60 * HF_MS);
     assert_false(hfi_send_paced(peer_block(&p)));
     peer_end(&p);

@@ -35,7 +35,7 @@ local idle = send("an application with little to say", { delay = "10ms" }, {},
 for _, seen in ipairs { slow_reader, narrow, idle } do
     local sum = 0
     for _, name in ipairs { "APPLICATION", "MEMORY", "NEIGHBOR", "DRIVER", "PACING", "RTO", "PEER_WINDOW", "CONGESTION",
-        "NAGLE", "SILLY_WINDOW" } do sum = sum + seen[name] end
+        "NAGLE", "SILLY_WINDOW", "SEND_BUFFER" } do sum = sum + seen[name] end
     check(sum == seen.total_ns and sum == seen.lived_ns, seen.title .. ": the books add up to the lifetime")
 end
 local most = 50000000000
