@@ -56,7 +56,7 @@ static void every_path_is_found_and_used_nearly_whole(void **state) {
         hf_conn client, server;
         begin(&r, paths[i].takes, 0);
         rig_connect(&r, NULL, &client, &server);
-        assert_int_not_equal(transfer(&r, client, server, 3000000, 30 * HF_SECOND), 0);
+        assert_int_not_equal(transfer(&r, client, server, 8000000, 60 * HF_SECOND), 0);
         assert_int_equal(status_of(&r, client).packet_bytes, paths[i].finds);
         assert_int_equal(hf_cause_count(&r.engine[0], HF_CAUSE_MTU_BLACK_HOLE),
                          paths[i].takes < 1500);

@@ -32,9 +32,15 @@ uint32_t hfi_send_mtu_question(hfi_ctx *ctx, const hfi_conn *conn) {
     return hfi_segq_longest_sacked(ctx, conn) > small ? 0 : small;
 }
 
+/* Else a lost probe would look like congestion. At the first segment of a burst there is no flight yet. */
+static bool tells_losses_by_sack(const hfi_ctx *ctx, const hfi_conn *conn) {
+    if (conn->flight != HFI_NONE) return hfi_recover_by_time(ctx, conn);
+    return ctx->limits->rack != 0 && hfi_has(conn, HFI_F_SACK);
+}
+
 uint32_t hfi_send_mtu_probe(hfi_ctx *ctx, hfi_conn *conn, bool *ret_waits) {
     *ret_waits = false;
-    if (conn->path == HFI_NONE || conn->backoff > 0 || !hfi_recover_by_time(ctx, conn)) return 0;
+    if (conn->path == HFI_NONE || conn->backoff > 0 || !tells_losses_by_sack(ctx, conn)) return 0;
     if (hfi_has(conn, HFI_F_RECOVERY | HFI_F_LOSS)) return 0;
     const uint32_t headers = hfi_header_bytes(ctx, conn);
     if (hfi_path_limit(&ctx->paths, conn->path, ctx->now_ns) > conn->mss + headers)
