@@ -149,6 +149,12 @@ void doctor_show_connection(const doctor_view *view, const doctor_conn *conn, FI
     doctor_handle(conn, owner, sizeof owner);
     fprintf(to, "%s  %s -> %s  %s, %s\n", owner, local, remote, doctor_state_name(conn->state),
             hf_phase_name(verdict.phase));
+    if (conn->pid > 0) {
+        char cgroup[DOCTOR_CGROUP];
+        doctor_cgroup(conn->pid, cgroup, sizeof cgroup);
+        fprintf(to, "  owner     uid %u, control group %s\n", conn->uid,
+                cgroup[0] ? cgroup : "unknown");
+    }
     fprintf(to, "  queues    %u bytes unread, %u bytes unsent or unacknowledged\n",
             conn->received_bytes, conn->queued_bytes);
     show_path(conn, to);
