@@ -136,6 +136,7 @@ typedef struct doctor_view {
     size_t conn_count, conn_room;
     doctor_netns *netns;
     size_t netns_count;
+    hf_ns seen_at_ns; /* CLOCK_MONOTONIC; what the timers have left counts from here */
     char release[DOCTOR_RELEASE];
     unsigned major, minor; /* of the kernel */
     double jiffy_s;

@@ -105,8 +105,7 @@ static void show_path(const doctor_conn *conn, FILE *to) {
     ms_words(info->since_ack_heard_ms, ack);
     ms_words(info->since_data_sent_ms, sent);
     ms_words(info->since_data_heard_ms, heard);
-    fprintf(to, "  last      acknowledgment %s ago, data sent %s ago, data heard %s ago\n", ack,
-            sent, heard);
+    fprintf(to, "  last      ACK heard %s ago, data %s ago; data sent %s ago\n", ack, heard, sent);
     fprintf(to, "  path      round trip %.3g ms, give or take %.3g; retransmission after %.3g ms\n",
             info->rtt_us / 1e3, info->rttvar_us / 1e3, info->rto_us / 1e3);
     fprintf(to, "  moved     %llu bytes acknowledged, %llu received, %u segments sent again\n",
