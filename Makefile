@@ -30,6 +30,7 @@ interop:
 	@tests/interop_full.sh build/release/bin
 	@tests/interop_lpd.sh build/release/bin long || [ $$? = 77 ]
 	@tests/kernel_long.sh
+	@tests/doctor_long.sh build/release/bin/holdfast
 	@tests/on_linux/long build/release/bin/holdfast
 	@tests/page.sh build/release/bin/holdfast lab/scenarios
 

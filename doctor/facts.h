@@ -136,6 +136,7 @@ typedef struct doctor_view {
     size_t conn_count, conn_room;
     doctor_netns *netns;
     size_t netns_count;
+    hf_ns seen_at_ns; /* CLOCK_MONOTONIC; what the timers have left counts from here */
     char release[DOCTOR_RELEASE];
     unsigned major, minor; /* of the kernel */
     double jiffy_s;
@@ -153,7 +154,11 @@ void doctor_view_free(doctor_view *view);
 enum { DOCTOR_NAME = 56 };
 void doctor_name(const hf_addr *addr, uint16_t port, bool is6, char to[DOCTOR_NAME]);
 
-/* A listener, a request, TIME_WAIT: no connection of somebody's, yet or any more. */
+/* The control group of a process, which names its container or service; "" if it cannot be read. */
+enum { DOCTOR_CGROUP = 256 };
+void doctor_cgroup(pid_t pid, char *to, size_t size);
+
+/* False for a listener, a request, TIME_WAIT: no connection of somebody's, yet or any more. */
 bool doctor_is_connection(const doctor_conn *conn);
 
 /* ---- Of this room ---- */

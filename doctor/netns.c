@@ -247,6 +247,7 @@ static bool read_one(doctor_view *view, doctor_bpf *bpf, uint32_t index, uint32_
     doctor_counters_read(&netns->counters);
     const size_t from = view->conn_count;
     netns->seen = doctor_diag_read(view, index, states, why, size);
+    view->seen_at_ns = hf_kernel_now();
     if (netns->seen && bpf) doctor_bpf_settings(bpf, view, from);
     return netns->seen;
 }

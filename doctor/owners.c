@@ -69,6 +69,22 @@ static void read_command(pid_t pid, char *to, size_t size) {
     fclose(file);
 }
 
+/* The line of cgroup 2, "0::/PATH", or else the last one. */
+void doctor_cgroup(pid_t pid, char *to, size_t size) {
+    char path[64], line[512];
+    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
+    FILE *const file = fopen(path, "re");
+    bool found = false;
+    to[0] = 0;
+    if (!file) return;
+    while (!found && fgets(line, sizeof line, file)) {
+        const char *const group = strrchr(line, ':');
+        if (group) snprintf(to, size, "%.*s", (int)strcspn(group + 1, "\n"), group + 1);
+        found = strncmp(line, "0::", 3) == 0;
+    }
+    fclose(file);
+}
+
 /* The first row of the inode; NULL. */
 static const struct owner *find(const struct owners *owners, uint32_t inode) {
     size_t low = 0, high = owners->count;

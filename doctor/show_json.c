@@ -47,6 +47,15 @@ static json_t *worst_json(const doctor_verdict *verdict) {
                      notice_json(worst), "mechanism", doctor_mechanism(worst));
 }
 
+/* Sockets come in the order of processes, so one is remembered. */
+static json_t *cgroup_json(pid_t pid) {
+    static char cgroup[DOCTOR_CGROUP];
+    static pid_t whose;
+    if (pid != whose) doctor_cgroup(pid, cgroup, sizeof cgroup);
+    whose = pid;
+    return cgroup[0] && pid > 0 ? text_json(cgroup) : json_null();
+}
+
 static json_t *connection_json(const doctor_view *view, const doctor_conn *conn) {
     doctor_verdict verdict;
     char sentence[600];
@@ -55,7 +64,7 @@ static json_t *connection_json(const doctor_view *view, const doctor_conn *conn)
     const bool owned = conn->pid > 0;
     return json_pack(
         "{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:s, s:s, s:s, s:I, s:I, "
-        "s:I}",
+        "s:I, s:o}",
         "local", name_json(&conn->local, conn->local_port, conn->is6), "remote",
         name_json(&conn->remote, conn->remote_port, conn->is6), "state",
         doctor_state_name(conn->state), "pid", number_or_null(owned, conn->pid), "command",
@@ -64,7 +73,7 @@ static json_t *connection_json(const doctor_view *view, const doctor_conn *conn)
         "mechanism", doctor_mechanism(&verdict.now), "worst_case", worst_json(&verdict), "phase",
         hf_phase_name(verdict.phase), "sentence", sentence, "netns", view->netns[conn->netns].name,
         "uid", (json_int_t)conn->uid, "received_bytes", (json_int_t)conn->received_bytes,
-        "queued_bytes", (json_int_t)conn->queued_bytes);
+        "queued_bytes", (json_int_t)conn->queued_bytes, "cgroup", cgroup_json(conn->pid));
 }
 
 static json_t *listener_json(const doctor_view *view, const doctor_conn *conn) {

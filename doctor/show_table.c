@@ -105,8 +105,7 @@ static void show_path(const doctor_conn *conn, FILE *to) {
     ms_words(info->since_ack_heard_ms, ack);
     ms_words(info->since_data_sent_ms, sent);
     ms_words(info->since_data_heard_ms, heard);
-    fprintf(to, "  last      acknowledgment %s ago, data sent %s ago, data heard %s ago\n", ack,
-            sent, heard);
+    fprintf(to, "  last      ACK heard %s ago, data %s ago; data sent %s ago\n", ack, heard, sent);
     fprintf(to, "  path      round trip %.3g ms, give or take %.3g; retransmission after %.3g ms\n",
             info->rtt_us / 1e3, info->rttvar_us / 1e3, info->rto_us / 1e3);
     fprintf(to, "  moved     %llu bytes acknowledged, %llu received, %u segments sent again\n",
@@ -149,6 +148,12 @@ void doctor_show_connection(const doctor_view *view, const doctor_conn *conn, FI
     doctor_handle(conn, owner, sizeof owner);
     fprintf(to, "%s  %s -> %s  %s, %s\n", owner, local, remote, doctor_state_name(conn->state),
             hf_phase_name(verdict.phase));
+    if (conn->pid > 0) {
+        char cgroup[DOCTOR_CGROUP];
+        doctor_cgroup(conn->pid, cgroup, sizeof cgroup);
+        fprintf(to, "  owner     uid %u, control group %s\n", conn->uid,
+                cgroup[0] ? cgroup : "unknown");
+    }
     fprintf(to, "  queues    %u bytes unread, %u bytes unsent or unacknowledged\n",
             conn->received_bytes, conn->queued_bytes);
     show_path(conn, to);
