@@ -137,7 +137,8 @@ static void who_starved_still_probes_a_closed_window(void **state) {
     peer p;
     begin(&p, &config);
     peer_listen_and_accept(&p);
-    peer_app_sends(&p, 3000); /* one segment leaves, the next finds no descriptor */
+    peer_app_sends(&p, 1460);
+    peer_app_sends(&p, 3000); /* finds no descriptor */
     peer_forget(&p);
     p.ack += 1460;
     p.window = 0;

@@ -114,6 +114,8 @@ static void memory_of_our_own_is_named(void **state) {
     config.segments = 1;
     peer_begin_with(&p, &config, false);
     peer_listen_and_accept_with(&p, &account);
+    app_queues(&p, 1460);
+    peer_drain(&p);
     app_queues(&p, 5000);
     peer_drain(&p);
     assert_int_equal(why_of(&p).why, HF_WHY_MEMORY);
