@@ -121,7 +121,7 @@ server_with_loss() {
     mend
     stop_server
     check "the capture tells why a segment was sent again" \
-        grep -qa -e "sent again" "$work/out/capture.pcapng"
+        grep -qa -e "it is lost and goes again" -e "sent again" "$work/out/capture.pcapng"
 }
 
 # A client whose cable is cut while it is idle: no FIN, no RST, only silence.
