@@ -10,6 +10,9 @@ void hfi_trace(hfi_ctx *ctx, hf_trace_event event, hfi_index conn, hf_cause caus
                uint64_t b) {
     hf_trace *trace = ctx->trace;
     if (trace == NULL) return;
+#ifdef HF_CAUSE_MARKS
+    hfi_cause_hit(cause);
+#endif
     const uint64_t room = trace->capacity - (trace->written - trace->read);
     if (room < (trace->lost > 0 ? 2u : 1u)) {
         trace->lost++;

@@ -512,7 +512,7 @@ static inline hfi_tick hfi_ticks_from(const hfi_ctx *ctx, hf_ns wait_ns) {
 }
 
 #ifdef HF_CAUSE_MARKS
-/* A build for tests only: tests/cause_marks.c notes which causes its runs have hit. */
+/* A build for tests only: tests/cause_marks.c notes which causes its runs have counted or told. */
 void hfi_cause_hit(hf_cause cause);
 #endif
 
