@@ -144,6 +144,24 @@ static void a_port_that_comes_free_is_found(void **state) {
 }
 
 /* RFC 6056 3.2 */
+static void a_port_that_nothing_has_comes_before_one_in_time_wait(void **state) {
+    (void)state;
+    for (uint16_t left = 40000; left <= 40003; left++) {
+        peer p;
+        begin_with_ports(&p, 40000, 40003, 5, HF_TW_EVICT);
+        peer_offers_everything(&p);
+        for (uint16_t port = 40000; port <= 40003; port++)
+            if (port != left) calls_and_closes_first(&p, port);
+        peer_run(&p, 2 * HF_SECOND);
+        calls(&p, 0);
+        assert_int_equal(p.our_port, left);
+        assert_int_equal(peer_count(&p, HF_CAUSE_TIME_WAIT_REUSED), 0);
+        calls(&p, 0); /* none is left: the timestamps guard */
+        assert_int_equal(peer_count(&p, HF_CAUSE_TIME_WAIT_REUSED), 1);
+        peer_end(&p);
+    }
+}
+
 static void a_listeners_port_is_not_chosen(void **state) {
     (void)state;
     peer p;
@@ -263,6 +281,7 @@ int main(void) {
         cmocka_unit_test(the_ledger_says_what_holds_each_port),
         cmocka_unit_test(a_connect_without_a_port_is_told_when_to_come_again),
         cmocka_unit_test(a_port_that_comes_free_is_found),
+        cmocka_unit_test(a_port_that_nothing_has_comes_before_one_in_time_wait),
         cmocka_unit_test(a_listeners_port_is_not_chosen),
         cmocka_unit_test(without_a_route_there_is_no_ledger),
         cmocka_unit_test(the_status_counts_entries_by_what_guards_them),

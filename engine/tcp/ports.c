@@ -41,18 +41,29 @@ static bool known_in_vain(const hfi_ctx *ctx, const hfi_flow_key *key) {
            last->destination == destination_of(ctx, key);
 }
 
-static hf_err search_port(hfi_ctx *ctx, hfi_open_how *how) {
+/* Of so many candidates the first that nothing has is taken, and only then one whose TIME_WAIT would let it go:
+ * destinations that share a counter (RFC 6056 3.3.4) leave ports out, which are a better choice. */
+#define UNTOUCHED_FIRST 16u
+
+static bool search_among(hfi_ctx *ctx, hfi_open_how *how, uint32_t attempts, bool untouched) {
     hfi_ports *ports = &ctx->root->ports;
     hfi_flow_key *key = &how->key;
-    const uint32_t count = hfi_ports_count(ports);
-    for (uint32_t attempt = 0; attempt < count; attempt++) {
+    for (uint32_t attempt = 0; attempt < attempts; attempt++) {
         key->local_port =
             hfi_ports_candidate(ports, &key->local, &key->remote, key->remote_port, attempt);
+        if (untouched && hfi_tcp_find(ctx, key) != HFI_NONE) continue;
         if (!hfi_tcp_port_usable(ctx, key) || !tuple_is_free(ctx, how, false)) continue;
         hfi_ports_commit(ports, &key->local, &key->remote, key->remote_port, attempt);
-        return HF_OK;
+        return true;
     }
-    key->local_port = 0;
+    return false;
+}
+
+static hf_err search_port(hfi_ctx *ctx, hfi_open_how *how) {
+    const uint32_t count = hfi_ports_count(&ctx->root->ports);
+    if (search_among(ctx, how, hfi_min32(count, UNTOUCHED_FIRST), true)) return HF_OK;
+    if (search_among(ctx, how, count, false)) return HF_OK;
+    how->key.local_port = 0;
     return HF_NO_PORT;
 }
 
